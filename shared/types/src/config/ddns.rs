@@ -1,0 +1,49 @@
+//! Configuration of the `ddns` worker.
+
+use serde::Deserialize;
+
+use super::{Config, HostName, InvalidConfig, duplicate};
+
+/// A host name whose address the home reports.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DdnsHost {
+    pub host: HostName,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DdnsConfig {
+    pub hosts: Vec<DdnsHost>,
+}
+
+impl Config for DdnsConfig {
+    fn validate(&self) -> Result<(), InvalidConfig> {
+        match duplicate(self.hosts.iter().map(|entry| &entry.host)) {
+            Some((index, host)) => Err(InvalidConfig::new(
+                format!("hosts[{index}].host"),
+                format!("\"{host}\" is there twice"),
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_host_that_is_wrong_or_there_twice_is_named() {
+        let twice = json!({"hosts": [{"host": "a.example.com"}, {"host": "A.example.com."}]});
+        let error = DdnsConfig::parse(twice).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "[vars] hosts[1].host: \"a.example.com\" is there twice"
+        );
+        let error = DdnsConfig::parse(json!({"hosts": [{"host": "home"}]})).unwrap_err();
+        assert_eq!(error.key, "hosts[0].host");
+    }
+}

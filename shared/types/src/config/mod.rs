@@ -1,0 +1,100 @@
+//! Configuration: the `[vars]` of each worker's `wrangler.toml` as a type.
+//!
+//! The same types are read in two places: by the build, which refuses a configuration that would
+//! not start, and by the worker, once an instance. An unknown key, a missing one and a wrong
+//! one are errors that name the key.
+
+mod address;
+mod ddns;
+mod gateway;
+mod host;
+mod pack;
+mod status;
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use address::Address;
+pub use ddns::{DdnsConfig, DdnsHost};
+pub use gateway::{GatewayConfig, HostPattern, PathPrefix, Route};
+pub use host::HostName;
+pub use pack::{PackConfig, PublicUrl};
+pub use status::{StatusConfig, Target};
+
+/// The secrets a worker may have beside its `[vars]`.
+pub const SECRETS: [&str; 1] = ["TOKENS"];
+
+/// The workers whose configuration [`check`] knows.
+pub const WORKERS: [&str; 4] = ["gateway", "pack", "status", "ddns"];
+
+/// What is wrong with a configuration, and under which key: `targets[1].address`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidConfig {
+    pub key: String,
+    pub message: String,
+}
+
+impl InvalidConfig {
+    fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for InvalidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key.as_str() {
+            "" | "." => write!(f, "[vars]: {}", self.message),
+            key => write!(f, "[vars] {key}: {}", self.message),
+        }
+    }
+}
+
+impl std::error::Error for InvalidConfig {}
+
+/// The configuration of one worker.
+pub trait Config: DeserializeOwned {
+    /// Checks what concerns more than one key.
+    fn validate(&self) -> Result<(), InvalidConfig> {
+        Ok(())
+    }
+
+    /// Reads the `[vars]` of a worker.
+    fn parse(vars: Value) -> Result<Self, InvalidConfig> {
+        let config: Self = serde_path_to_error::deserialize(vars).map_err(|error| {
+            InvalidConfig::new(error.path().to_string(), error.inner().to_string())
+        })?;
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+/// Checks the `[vars]` of the named worker, one of [`WORKERS`].
+pub fn check(worker: &str, vars: Value) -> Result<(), InvalidConfig> {
+    match worker {
+        "gateway" => GatewayConfig::parse(vars).map(drop),
+        "pack" => PackConfig::parse(vars).map(drop),
+        "status" => StatusConfig::parse(vars).map(drop),
+        "ddns" => DdnsConfig::parse(vars).map(drop),
+        other => Err(InvalidConfig::new(
+            "",
+            format!("there is no worker {other:?}"),
+        )),
+    }
+}
+
+/// The first item that occurs twice, with its second index.
+fn duplicate<T: PartialEq>(items: impl Iterator<Item = T>) -> Option<(usize, T)> {
+    let mut seen = Vec::new();
+    for (index, item) in items.enumerate() {
+        if seen.contains(&item) {
+            return Some((index, item));
+        }
+        seen.push(item);
+    }
+    None
+}

@@ -1,0 +1,20 @@
+//! The common types of genkan: what travels in JSON, ids with one way in, tokens, problems and
+//! configuration. Pure: no I/O, no clock, no platform.
+//!
+//! The HTTP contract these types serve is `openapi.yaml` at the root of the repository.
+
+pub mod config;
+pub mod ddns;
+pub mod health;
+mod name;
+pub mod pack;
+mod problem;
+mod sha1;
+pub mod status;
+mod timestamp;
+pub mod token;
+
+pub use name::{Channel, InvalidName, PackName, TargetId};
+pub use problem::{Code, Problem};
+pub use sha1::{InvalidSha1, Sha1};
+pub use timestamp::Timestamp;
