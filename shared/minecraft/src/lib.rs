@@ -1,0 +1,27 @@
+//! The Minecraft protocol without I/O: bytes in, values out, and back.
+//!
+//! Everything here is pure: no socket, no clock, no platform. What comes from outside is bounded before it is
+//! allocated or walked, and no input can make it panic.
+//!
+//! | Module | What it is for |
+//! |---|---|
+//! | [`varint`], [`frame`] | the two layers below every packet |
+//! | [`handshake`] | the packets of a status exchange |
+//! | [`exchange`] | one server list ping on one connection, as a state machine |
+//! | [`failure`] | why a ping did not succeed |
+//! | [`raw`], [`clean`], [`favicon`] | the status JSON as it is sent, and what genkan makes of it |
+//! | [`text`] | text components and `§` codes: parsed once, rendered per format |
+//! | [`pack_meta`], [`formats`] | `pack.mcmeta`, and which pack format belongs to which release |
+
+pub mod clean;
+pub mod exchange;
+pub mod failure;
+pub mod favicon;
+pub mod formats;
+pub mod frame;
+pub mod handshake;
+mod json;
+pub mod pack_meta;
+pub mod raw;
+pub mod text;
+pub mod varint;

@@ -1,0 +1,61 @@
+//! Text as the game shows it: runs of characters, each with its style fully resolved.
+//!
+//! One parser for text components ([`Text::from_component`]) and one for `§` strings ([`Text::from_legacy`]) make a
+//! [`Text`]; one module per format renders it ([`Text::to_plain`], [`Text::to_legacy`]). A renderer needs nothing but
+//! [`Text::runs`]: inheritance, translation and `§` codes are dealt with before.
+//!
+//! Spec: "Text component format" and "Formatting codes" (minecraft.wiki).
+
+mod component;
+mod legacy;
+mod plain;
+mod style;
+
+pub use legacy::HexColors;
+pub use style::{Color, Decoration, NamedColor, Style};
+
+/// Styled text. Runs are never empty, never contain `§`, and neighbours differ in style. Lines are parted by `\n`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    runs: Vec<Run>,
+}
+
+/// Characters of one style.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    text: String,
+    style: Style,
+}
+
+impl Run {
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn style(&self) -> Style {
+        self.style
+    }
+}
+
+impl Text {
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Appends literal characters; a `§` among them is left out, since it would be a code again once rendered.
+    pub fn push(&mut self, text: &str, style: Style) {
+        for part in text.split('§').filter(|part| !part.is_empty()) {
+            match self.runs.last_mut() {
+                Some(run) if run.style == style => run.text.push_str(part),
+                _ => self.runs.push(Run {
+                    text: part.to_owned(),
+                    style,
+                }),
+            }
+        }
+    }
+}
