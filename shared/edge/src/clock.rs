@@ -1,0 +1,19 @@
+//! The one clock. The runtime advances it only across I/O, so a span measures waiting, not work.
+
+use types::Timestamp;
+use worker::Date;
+
+/// Milliseconds since the epoch.
+pub fn millis() -> i64 {
+    i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The current second.
+pub fn now() -> Timestamp {
+    Timestamp::from_millis(millis())
+}
+
+/// The moment at which an R2 object was stored.
+pub fn stored_at(object: &worker::Object) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(object.uploaded().as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,25 @@
+//! The edge: everything that workers share and that names the Workers runtime.
+//!
+//! A worker's `lib.rs` hands each event to [`serve`], [`relay`] or [`tick`]; below that, this crate holds the
+//! one way to read configuration, check a token, answer, log, tell the time, and reach KV, R2 and
+//! sockets.
+
+pub mod auth;
+pub mod clock;
+pub mod conditional;
+pub mod config;
+mod failure;
+pub mod kv;
+pub mod log;
+mod query;
+pub mod r2;
+mod random;
+pub mod reply;
+mod serve;
+pub mod socket;
+pub mod stream;
+
+pub use failure::{Failure, method_not_allowed, not_found};
+pub use query::query;
+pub use random::random_bytes;
+pub use serve::{Audience, ErrorFormat, Route, relay, serve, tick};

@@ -1,0 +1,76 @@
+//! Logging: one line of JSON an event, to the console that `wrangler tail` reads.
+//!
+//! A line names the worker's route, never the URL, and no header: there is no place in it where a
+//! token could stand.
+
+use serde::Serialize;
+use worker::{console_error, console_log, console_warn};
+
+/// What was asked and how it went.
+#[derive(Debug, Serialize)]
+pub(crate) struct RequestLine<'a> {
+    pub worker: &'a str,
+    /// The route's name, with placeholders: `GET /packs/<sha1>.zip`.
+    pub route: &'a str,
+    pub method: &'a str,
+    pub status: u16,
+    pub duration_ms: i64,
+    /// The inner error of a 500.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    level: &'a str,
+    about: &'a str,
+    message: &'a str,
+}
+
+fn json(line: &impl Serialize) -> String {
+    serde_json::to_string(line).unwrap_or_default()
+}
+
+pub(crate) fn request(line: &RequestLine<'_>) {
+    if line.status >= 500 {
+        console_error!("{}", json(line));
+    } else {
+        console_log!("{}", json(line));
+    }
+}
+
+/// Something that an operator has to act on.
+pub fn error(about: &str, message: &str) {
+    console_error!(
+        "{}",
+        json(&Line {
+            level: "error",
+            about,
+            message
+        })
+    );
+}
+
+/// Something that was survived.
+pub fn warn(about: &str, message: &str) {
+    console_warn!(
+        "{}",
+        json(&Line {
+            level: "warn",
+            about,
+            message
+        })
+    );
+}
+
+/// Something that happened.
+pub fn info(about: &str, message: &str) {
+    console_log!(
+        "{}",
+        json(&Line {
+            level: "info",
+            about,
+            message
+        })
+    );
+}
