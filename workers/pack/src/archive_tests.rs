@@ -1,0 +1,247 @@
+use std::io::Write as _;
+
+use proptest::prelude::*;
+use rawzip::{ZipArchiveWriter, path::EntryPath};
+
+use super::*;
+
+const META_1_21: &str =
+    r#"{"pack":{"pack_format":34,"supported_formats":[34,64],"description":"x"}}"#;
+
+/// One file of an archive under construction.
+struct File<'a> {
+    name: &'a [u8],
+    data: Vec<u8>,
+    method: CompressionMethod,
+    encrypted: bool,
+}
+
+fn stored(name: &str, data: impl Into<Vec<u8>>) -> File<'_> {
+    File {
+        name: name.as_bytes(),
+        data: data.into(),
+        method: CompressionMethod::STORE,
+        encrypted: false,
+    }
+}
+
+fn zip(files: &[File<'_>]) -> Vec<u8> {
+    let mut archive = ZipArchiveWriter::new(Vec::new());
+    for file in files {
+        let path = EntryPath::verbatim(file.name.to_vec());
+        let builder = archive
+            .new_file(path)
+            .compression_method(file.method)
+            .encrypted(file.encrypted);
+        let (mut entry, config) = builder.start().unwrap();
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(&file.data).unwrap();
+        let (_, output) = writer.finish().unwrap();
+        entry.finish(output).unwrap();
+    }
+    archive.finish().unwrap()
+}
+
+/// Inspects as a store would serve it, and tells how many bytes that took.
+fn inspect_all(bytes: &[u8]) -> (Result<Inspection, Refusal>, u64) {
+    let mut window = Window::new(bytes.len() as u64);
+    loop {
+        match inspect(&window) {
+            Step::Done(outcome) => return (outcome, window.fetched()),
+            Step::Need { offset, length } => {
+                let start = usize::try_from(offset).unwrap();
+                let end = start + usize::try_from(length).unwrap();
+                window.add(offset, bytes[start..end].to_vec());
+            }
+        }
+    }
+}
+
+fn outcome(bytes: &[u8]) -> Result<Inspection, Refusal> {
+    inspect_all(bytes).0
+}
+
+fn warnings(bytes: &[u8]) -> Vec<String> {
+    let inspection = outcome(bytes).unwrap();
+    inspection
+        .warnings
+        .into_iter()
+        .map(|warning| warning.code)
+        .collect()
+}
+
+#[test]
+fn the_sample_pack_is_accepted_with_its_formats_and_versions() {
+    let sample = include_bytes!("../../../fixtures/packs/sample.zip");
+    let inspection = outcome(sample).unwrap();
+    assert_eq!(
+        (
+            inspection.formats.min.as_str(),
+            inspection.formats.max.as_str()
+        ),
+        ("34", "64")
+    );
+    let versions = inspection.minecraft.unwrap();
+    assert_eq!(
+        (versions.min.as_str(), versions.max.as_str()),
+        ("1.21", "1.21.8")
+    );
+    assert_eq!(inspection.warnings, []);
+}
+
+#[test]
+fn a_large_pack_is_judged_by_its_ends_alone() {
+    let body = stored("assets/big.bin", vec![7; 3_000_000]);
+    let bytes = zip(&[stored("pack.mcmeta", META_1_21), body]);
+    let (outcome, fetched) = inspect_all(&bytes);
+    assert!(outcome.is_ok());
+    assert!(fetched < 300_000, "{fetched}");
+}
+
+#[test]
+fn a_directory_of_many_pieces_is_read_to_its_end() {
+    let names: Vec<String> = (0..9000)
+        .map(|n| format!("assets/minecraft/textures/{n:060}.png"))
+        .collect();
+    let mut files: Vec<_> = names.iter().map(|name| stored(name, "")).collect();
+    files.push(stored("pack.mcmeta", META_1_21));
+    assert!(outcome(&zip(&files)).is_ok());
+}
+
+#[test]
+fn what_is_not_a_zip_is_refused() {
+    let whole = zip(&[stored("pack.mcmeta", META_1_21)]);
+    assert_eq!(outcome(b""), Err(Refusal::Empty));
+    assert_eq!(outcome(b"x"), Err(Refusal::NotAZip));
+    assert_eq!(outcome(&[0; 200_000]), Err(Refusal::NotAZip));
+    assert_eq!(outcome(&whole[..whole.len() / 2]), Err(Refusal::NotAZip));
+    assert_eq!(outcome(b"<html>not found</html>"), Err(Refusal::NotAZip));
+}
+
+#[test]
+fn a_pack_without_meta_at_its_root_is_told_where_it_is() {
+    assert_eq!(outcome(&zip(&[stored("a.txt", "a")])), Err(Refusal::NoMeta));
+    assert_eq!(outcome(&zip(&[])), Err(Refusal::NoMeta));
+    let nested = outcome(&zip(&[stored("my pack/pack.mcmeta", META_1_21)])).unwrap_err();
+    assert_eq!(nested, Refusal::MetaInFolder("my pack".to_owned()));
+    assert!(nested.to_string().contains("not the folder itself"));
+}
+
+#[test]
+fn a_meta_that_the_game_refuses_is_refused() {
+    for meta in ["", "{}", "[]", r#"{"pack":{"pack_format":34}}"#, "\u{0}"] {
+        let refusal = outcome(&zip(&[stored("pack.mcmeta", meta)])).unwrap_err();
+        assert!(matches!(refusal, Refusal::Meta(_)), "{meta}: {refusal:?}");
+    }
+}
+
+#[test]
+fn a_meta_that_unpacks_to_too_much_is_refused() {
+    let large = "x".repeat(MAX_META + 1);
+    assert_eq!(
+        outcome(&zip(&[stored("pack.mcmeta", large.clone())])),
+        Err(Refusal::MetaUnreadable)
+    );
+    let bomb = File {
+        method: CompressionMethod::DEFLATE,
+        ..stored("pack.mcmeta", deflated(&large))
+    };
+    assert_eq!(outcome(&zip(&[bomb])), Err(Refusal::MetaUnreadable));
+}
+
+/// The simplest valid deflate stream (RFC 1951, section 3.2.4): stored blocks.
+fn deflated(text: &str) -> Vec<u8> {
+    let chunks: Vec<&[u8]> = text.as_bytes().chunks(0xffff).collect();
+    let mut out = Vec::new();
+    for (index, chunk) in chunks.iter().enumerate() {
+        let length = u16::try_from(chunk.len()).unwrap();
+        out.push(u8::from(index + 1 == chunks.len()));
+        out.extend(length.to_le_bytes());
+        out.extend((!length).to_le_bytes());
+        out.extend(*chunk);
+    }
+    out
+}
+
+#[test]
+fn a_deflated_meta_is_unpacked() {
+    let meta = File {
+        method: CompressionMethod::DEFLATE,
+        ..stored("pack.mcmeta", deflated(META_1_21))
+    };
+    assert!(outcome(&zip(&[meta])).is_ok());
+}
+
+#[test]
+fn what_java_refuses_is_refused() {
+    let meta = || stored("pack.mcmeta", META_1_21);
+    let encrypted = File {
+        encrypted: true,
+        ..stored("secret.txt", "x")
+    };
+    assert_eq!(
+        outcome(&zip(&[meta(), encrypted])),
+        Err(Refusal::Encrypted("secret.txt".to_owned()))
+    );
+    let zstd = File {
+        method: CompressionMethod::ZSTD,
+        ..stored("new.bin", "x")
+    };
+    assert_eq!(
+        outcome(&zip(&[meta(), zstd])),
+        Err(Refusal::Method("new.bin".to_owned(), 93))
+    );
+}
+
+#[test]
+fn odd_zips_are_accepted_with_warnings() {
+    let meta = || stored("pack.mcmeta", META_1_21);
+    assert_eq!(
+        warnings(&zip(&[meta(), stored("../x", ""), stored("/y", "")])),
+        ["odd-names"]
+    );
+    assert_eq!(
+        warnings(&zip(&[meta(), stored("x", ""), stored("x", "")])),
+        ["duplicate-names"]
+    );
+    let mut behind = zip(&[meta()]);
+    behind.extend(b"trailing bytes");
+    assert_eq!(warnings(&behind), ["bytes-after-archive"]);
+    let mut before = b"#!/bin/sh\n".to_vec();
+    before.extend(zip(&[meta()]));
+    assert_eq!(warnings(&before), ["bytes-before-archive"]);
+}
+
+#[test]
+fn a_pack_for_a_format_from_the_future_is_accepted_with_a_warning() {
+    let meta = r#"{"pack":{"min_format":9000,"max_format":9001,"description":"x"}}"#;
+    let inspection = outcome(&zip(&[stored("pack.mcmeta", meta)])).unwrap();
+    assert_eq!(inspection.warnings[0].code, "unknown-format");
+    assert_eq!(inspection.minecraft, None);
+}
+
+#[test]
+fn size_limits_of_older_clients_are_warned_about() {
+    assert_eq!(size_warning(52_428_800), None);
+    assert!(size_warning(52_428_801).unwrap().message.contains("1.15"));
+    assert!(size_warning(104_857_601).unwrap().message.contains("1.17"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn bytes_of_any_kind_never_panic_and_end(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let _ = outcome(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_pack_never_panics_and_ends(at in any::<prop::sample::Index>(), byte: u8, cut in any::<prop::sample::Index>()) {
+        let mut bytes = zip(&[stored("pack.mcmeta", META_1_21), stored("a/b.txt", "hello")]);
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let _ = outcome(&bytes);
+        bytes.truncate(cut.index(bytes.len()));
+        let _ = outcome(&bytes);
+    }
+}
