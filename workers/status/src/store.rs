@@ -1,0 +1,62 @@
+//! KV `STATUS_KV`: the key `status` holds the last observation of every target, as one value.
+
+use std::collections::BTreeMap;
+
+use edge::{
+    Failure,
+    kv::{Entry, Held},
+    log,
+};
+use serde_json::value::RawValue;
+use types::{
+    TargetId,
+    status::{Observation, Snapshot, Version1},
+};
+use worker::Env;
+
+const BINDING: &str = "STATUS_KV";
+const KEY: &str = "status";
+
+/// What is stored, each target as the text that it is stored as.
+pub type Kept = BTreeMap<TargetId, Box<RawValue>>;
+
+pub struct Store<'a> {
+    env: &'a Env,
+}
+
+impl<'a> Store<'a> {
+    pub fn new(env: &'a Env) -> Self {
+        Self { env }
+    }
+
+    /// What is stored; nothing when the value cannot be read, which is logged.
+    pub async fn kept(&self) -> Result<Kept, Failure> {
+        let entry: Entry<Snapshot<Box<RawValue>>> = Entry::new(self.env, BINDING, KEY)?;
+        Ok(match entry.read().await? {
+            Held::Missing => Kept::new(),
+            Held::Corrupt(what) => {
+                log::warn("kv", &what);
+                Kept::new()
+            }
+            Held::Value { value, .. } => value.targets,
+        })
+    }
+
+    pub async fn keep(&self, targets: BTreeMap<TargetId, Observation>) -> Result<(), Failure> {
+        let snapshot = Snapshot {
+            v: Version1,
+            targets,
+        };
+        let entry: Entry<Snapshot> = Entry::new(self.env, BINDING, KEY)?;
+        entry.write(&snapshot).await.map(drop)
+    }
+}
+
+/// Reads one target of what is stored. What cannot be read is as good as nothing: it is logged, and
+/// the next run of the cron replaces it.
+pub fn read(kept: &Kept, id: &TargetId) -> Option<Observation> {
+    let parsed = serde_json::from_str(kept.get(id)?.get());
+    parsed
+        .inspect_err(|error| log::warn("kv", &format!("KV {KEY}: target {id}: {error}")))
+        .ok()
+}
