@@ -1,0 +1,156 @@
+//! The answers of a dyndns2 server: <https://help.dyn.com/remote-access-api/return-codes/>.
+//!
+//! One line a host in the order of the request; what concerns the whole request once. Clients
+//! differ in whether they believe the HTTP status or the first word, so both always say the same.
+
+use types::ddns::Addresses;
+
+/// The word that a line begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    Good,
+    Nochg,
+    /// The host is not configured here.
+    Nohost,
+    /// The host name is missing or malformed.
+    Notfqdn,
+    /// More hosts than one request may name.
+    Numhost,
+    /// The token is for other hosts.
+    NotYours,
+    /// None of the addresses can be used.
+    Dnserr,
+    Badauth,
+}
+
+impl Code {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Nochg => "nochg",
+            Self::Nohost => "nohost",
+            Self::Notfqdn => "notfqdn",
+            Self::Numhost => "numhost",
+            Self::NotYours => "!yours",
+            Self::Dnserr => "dnserr",
+            Self::Badauth => "badauth",
+        }
+    }
+
+    /// The HTTP status of an answer that has this line alone.
+    const fn status(self) -> u16 {
+        match self {
+            Self::Good | Self::Nochg => 200,
+            Self::Notfqdn | Self::Numhost | Self::Dnserr => 400,
+            Self::Badauth => 401,
+            Self::NotYours => 403,
+            Self::Nohost => 404,
+        }
+    }
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// The lines, without a line feed at the end.
+    pub body: String,
+}
+
+impl Answer {
+    /// One line a code; the addresses that were taken are echoed where they were. One host that
+    /// succeeded makes it 200; otherwise the first line decides.
+    pub fn of(codes: &[Code], taken: Addresses) -> Self {
+        let status = |code: &Code| code.status();
+        let first = codes.first().map_or(400, status);
+        let succeeded = codes.iter().any(|code| code.status() == 200);
+        let lines: Vec<_> = codes.iter().map(|code| line(*code, taken)).collect();
+        Self {
+            status: if succeeded { 200 } else { first },
+            body: lines.join("\n"),
+        }
+    }
+}
+
+fn line(code: Code, taken: Addresses) -> String {
+    let word = code.as_str();
+    if code.status() != 200 {
+        return word.to_owned();
+    }
+    match (taken.ipv4, taken.ipv6) {
+        (Some(v4), Some(v6)) => format!("{word} {v4},{v6}"),
+        (Some(v4), None) => format!("{word} {v4}"),
+        (None, Some(v6)) => format!("{word} {v6}"),
+        (None, None) => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(codes: &[Code]) -> (u16, String) {
+        let taken = Addresses {
+            ipv4: "8.8.8.8".parse().ok(),
+            ipv6: "2001:4860:4860::8888".parse().ok(),
+        };
+        let answer = Answer::of(codes, taken);
+        (answer.status, answer.body)
+    }
+
+    #[test]
+    fn success_echoes_what_was_taken() {
+        let both = "good 8.8.8.8,2001:4860:4860::8888";
+        assert_eq!(answer(&[Code::Good]), (200, both.to_owned()));
+        for (v4, v6, line) in [
+            (Some("8.8.8.8"), None, "nochg 8.8.8.8"),
+            (None, Some("2001:200::1"), "nochg 2001:200::1"),
+        ] {
+            let taken = Addresses {
+                ipv4: v4.and_then(|v4| v4.parse().ok()),
+                ipv6: v6.and_then(|v6| v6.parse().ok()),
+            };
+            assert_eq!(Answer::of(&[Code::Nochg], taken).body, line);
+        }
+    }
+
+    #[test]
+    fn one_success_makes_the_whole_answer_one_and_each_host_has_its_line() {
+        let (status, body) = answer(&[Code::Nohost, Code::Nochg, Code::NotYours]);
+        assert_eq!(status, 200);
+        let words: Vec<_> = body.lines().map(|line| line.split(' ').next()).collect();
+        assert_eq!(words, [Some("nohost"), Some("nochg"), Some("!yours")]);
+    }
+
+    #[test]
+    fn without_a_success_the_status_is_an_error() {
+        for (codes, status) in [
+            (&[Code::Nohost][..], 404),
+            (&[Code::Notfqdn, Code::Nohost], 400),
+            (&[Code::NotYours], 403),
+            (&[Code::Dnserr, Code::Dnserr], 400),
+            (&[Code::Numhost], 400),
+            (&[Code::Badauth], 401),
+            (&[], 400),
+        ] {
+            assert_eq!(answer(codes).0, status, "{codes:?}");
+        }
+    }
+
+    /// inadyn's `custom` provider looks for these anywhere in the body.
+    #[test]
+    fn no_error_contains_what_a_client_takes_for_success() {
+        for code in [
+            Code::Nohost,
+            Code::Notfqdn,
+            Code::Numhost,
+            Code::NotYours,
+            Code::Dnserr,
+            Code::Badauth,
+        ] {
+            for success in ["ok", "good", "true", "updated", "success", "nochg"] {
+                assert!(!code.as_str().contains(success), "{code:?}");
+            }
+        }
+    }
+}
