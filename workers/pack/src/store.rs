@@ -177,7 +177,7 @@ impl Store for Platform {
         }
         let length =
             u32::try_from(length).map_err(|_| StoreError("longer than 4 GiB".to_owned()))?;
-        let hashing = stream::hashing(&body, length).map_err(failed)?;
+        let hashing = stream::hashing(body, length).map_err(failed)?;
         let store = r2::create(&self.bucket, &key, hashing.readable.clone(), metadata, None);
         let (stored, sha1) = join(store, hashing.sha1()).await;
         match (stored, sha1) {

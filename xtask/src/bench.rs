@@ -1,0 +1,46 @@
+//! `bench`: one of the scripts in bench/, on freshly built workers.
+
+use std::fs;
+
+use anyhow::{Result, bail};
+
+use crate::project::Project;
+use crate::{building, process};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Which: the name of a file in bench/, without `.ts`
+    name: Option<String>,
+    /// Given to it as they are
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+pub fn run(project: &Project, args: &Args) -> Result<()> {
+    let known = names(project);
+    let Some(name) = args.name.as_ref().filter(|name| known.contains(name)) else {
+        match &known[..] {
+            [] => bail!("there is no benchmark in bench/"),
+            known => bail!("the benchmarks are: {}", known.join(", ")),
+        }
+    };
+    building::build(project, &[])?;
+    process::run(
+        project
+            .command("node")?
+            .arg(format!("bench/{name}.ts"))
+            .args(&args.arguments),
+    )
+}
+
+fn names(project: &Project) -> Vec<String> {
+    let files = fs::read_dir(project.path("bench"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let name =
+        |entry: fs::DirEntry| Some(entry.file_name().to_str()?.strip_suffix(".ts")?.to_owned());
+    let mut names: Vec<String> = files.filter_map(name).collect();
+    names.sort();
+    names
+}
