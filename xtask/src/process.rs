@@ -51,6 +51,8 @@ impl Project {
             .current_dir(self.root())
             .env("PATH", path)
             .env("WRANGLER_SEND_METRICS", "false")
+            // Its own log, which it would put below the user's home.
+            .env("WRANGLER_LOG_PATH", self.path(".wrangler/logs"))
             .stdin(Stdio::null())
             .process_group(0);
         Ok(command)

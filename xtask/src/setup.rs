@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::process;
 use crate::project::Project;
 
-/// The tools from crates.io: crate, version, the binary that is wanted.
+/// The tools that are built from source: crate, version, the binary that is wanted.
 const TOOLS: [Tool; 2] = [
     Tool {
         name: "worker-build",
@@ -67,7 +67,7 @@ pub fn tool_versions() -> String {
         .join(", ")
 }
 
-/// One of the tools from crates.io.
+/// One of the tools that are built from source.
 pub fn tool(project: &Project, binary: &str) -> PathBuf {
     project.path(".tools/bin").join(binary)
 }

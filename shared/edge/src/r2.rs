@@ -21,8 +21,8 @@ pub enum Stored {
     Exists,
     /// R2 refused: the bytes have another SHA-1. Nothing was written.
     WrongHash,
-    /// The body ended early or late. Nothing was written.
-    WrongLength,
+    /// The body ended early, or its connection broke. Nothing was written.
+    CutOff,
 }
 
 /// A text and the etag to change it by.
@@ -62,12 +62,19 @@ pub async fn create(
     }
 }
 
+/// What the runtime says when a client goes away in the middle of its body.
+const CUT_OFF: [&str; 3] = [
+    "FixedLengthStream",
+    "disconnected prematurely",
+    "Network connection lost",
+];
+
 /// Tells R2's refusals of a body from its failures, by the error's text: there is no code to match.
 fn refusal(error: &str) -> Result<Stored, Failure> {
     if error.contains("10037") {
         Ok(Stored::WrongHash)
-    } else if error.contains("FixedLengthStream") || error.contains("disconnected prematurely") {
-        Ok(Stored::WrongLength)
+    } else if CUT_OFF.iter().any(|words| error.contains(words)) {
+        Ok(Stored::CutOff)
     } else {
         Err(Failure::internal(format!("R2 put: {error}")))
     }

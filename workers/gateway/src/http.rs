@@ -67,6 +67,18 @@ async fn answer(promise: Promise) -> Result<web_sys::Response, JsValue> {
     JsFuture::from(promise).await?.dyn_into()
 }
 
+/// What ends here: the hop-by-hop headers (RFC 9110, section 7.6.1) and their older kin, as far as
+/// the runtime lets them through, and `Forwarded` (RFC 7239), which only a proxy in front may say.
+/// Without `TE` and `Upgrade`: the runtime keeps the first, and a WebSocket needs the second.
+const DROPPED: [&str; 6] = [
+    "connection",
+    "forwarded",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "trailer",
+];
+
 /// The request with the headers that say where it came from. They are the gateway's alone: what
 /// came under their names from outside is dropped. The body stays the same native stream.
 fn forwarded(request: &Request) -> Result<Request, Failure> {
@@ -83,7 +95,9 @@ fn forwarded(request: &Request) -> Result<Request, Failure> {
     }
     headers.set("x-forwarded-proto", protocol)?;
     headers.set("x-forwarded-host", authority(&url))?;
-    headers.delete("forwarded")?;
+    for name in DROPPED {
+        headers.delete(name)?;
+    }
     Ok(copy)
 }
 

@@ -254,9 +254,10 @@ impl From<IngestError> for Failure {
                     "what arrived does not have the declared SHA-1 {declared}; nothing was stored"
                 ),
             ),
-            IngestError::CutOff => {
-                Self::new(Code::BadRequest, "the body ended before its Content-Length")
-            }
+            IngestError::CutOff => Self::new(
+                Code::BadRequest,
+                "the connection broke before the whole body had come; nothing was stored, send it again",
+            ),
             IngestError::Busy => {
                 let detail = "others are changing this pack at the same time; send it again";
                 Self::new(Code::Unavailable, detail).with_header("Retry-After", "2")

@@ -138,7 +138,7 @@ fn outcome(stored: r2::Stored, sha1: &Sha1) -> Stored {
         r2::Stored::Yes => Stored::Yes(*sha1),
         r2::Stored::Exists => Stored::Exists,
         r2::Stored::WrongHash => Stored::WrongHash,
-        r2::Stored::WrongLength => Stored::CutOff,
+        r2::Stored::CutOff => Stored::CutOff,
     }
 }
 
@@ -183,7 +183,7 @@ impl Store for Platform {
         match (stored, sha1) {
             (Ok(stored), Ok(sha1)) => Ok(outcome(stored, &sha1)),
             // The client went away: both ends of the pipe say so, each in its own words.
-            (Ok(r2::Stored::WrongLength), Err(_)) => Ok(Stored::CutOff),
+            (Ok(r2::Stored::CutOff), Err(_)) => Ok(Stored::CutOff),
             (Ok(_), Err(failure)) | (Err(failure), _) => Err(failed(failure)),
         }
     }

@@ -1,0 +1,185 @@
+// `cargo xtask bench pack`: the pack worker beside bare JavaScript workers that do the same work
+// natively, in one run, on the same runtime, in turn. Ratios are medians of `--runs` (5).
+import { createHash, randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { load, median, request } from "./support/measure.ts";
+import { Running, built, javascript } from "./support/runtime.ts";
+import type { Bindings } from "./support/runtime.ts";
+
+const { values: options } = parseArgs({
+  options: { runs: { type: "string", default: "5" }, json: { type: "boolean", default: false } },
+});
+const RUNS = Number(options.runs);
+const UPLOAD = 99_000_000;
+const LARGE = 240_000_000;
+const TOKEN = "bench";
+const AUTHORIZED = { authorization: `Bearer ${TOKEN}` };
+
+const storage: Bindings = { PACKS: { type: "r2", name: "packs" }, PACK_KV: { type: "kv", id: "kv" } };
+const tokens = [{ name: "bench", sha256: createHash("sha256").update(TOKEN).digest("hex"), scopes: ["pack:write"] }];
+const ours: Bindings = {
+  ...storage,
+  PUBLIC_URL: { type: "json", value: "http://127.0.0.1" },
+  MAX_UPLOAD_BYTES: { type: "json", value: 262_144_000 },
+  TOKENS: { type: "text", value: JSON.stringify(tokens) },
+};
+const bare = javascript(`export default {
+  async fetch(request, env) {
+    const { pathname } = new URL(request.url);
+    if (request.method === "PUT") {
+      await env.PACKS.put("packs/" + crypto.randomUUID(), request.body);
+      return new Response(null, { status: 201 });
+    }
+    if (pathname.startsWith("/packs/")) {
+      const object = await env.PACKS.get(pathname.slice(1));
+      return new Response(object.body, { headers: { ETag: object.httpEtag } });
+    }
+    return new Response(await env.PACK_KV.get("verify-hash"), { headers: { "Content-Type": "application/json" } });
+  },
+};`);
+
+/** A pack of this size that nobody has sent before: bytes before an archive are allowed. */
+const sample = readFileSync(join(import.meta.dirname, "..", "fixtures", "packs", "sample.zip"));
+function fresh(size: number): Buffer {
+  return Buffer.concat([randomBytes(32), Buffer.alloc(size - 32 - sample.length, 7), sample]);
+}
+
+type Side = { name: string; start: () => Promise<Running>; headers: (body: Buffer) => Record<string, string> };
+const startOurs = () => Running.start(built("pack"), ours);
+const sides: Side[] = [
+  { name: "bare JavaScript", start: () => Running.start(bare, storage), headers: () => ({}) },
+  {
+    name: "pack, hash declared",
+    start: startOurs,
+    headers: (body) => ({ "x-pack-sha1": createHash("sha1").update(body).digest("hex") }),
+  },
+  { name: "pack, hash not declared", start: startOurs, headers: () => ({}) },
+];
+
+async function upload(running: Running, side: Side, body: Buffer): Promise<number> {
+  const headers = { ...AUTHORIZED, ...side.headers(body) };
+  const answer = await request(new URL("/api/packs/main", running.url), "PUT", headers, body);
+  if (answer.status !== 201) throw new Error(`${side.name}: ${answer.status} ${answer.body.toString()}`);
+  return answer.ms;
+}
+
+/** Seconds of an upload, each side in turn, after one that is not counted. */
+async function uploadTimes(): Promise<number[]> {
+  const times: number[][] = sides.map(() => []);
+  const running = await Promise.all(sides.map((side) => side.start()));
+  for (let run = 0; run <= RUNS; run += 1) {
+    for (const [index, side] of sides.entries()) {
+      const ms = await upload(running[index]!, side, fresh(UPLOAD));
+      if (run > 0) times[index]!.push(ms / 1000);
+    }
+  }
+  for (const one of running) await one.stop();
+  return times.map(median);
+}
+
+/** The peak of memory, in MiB, over one upload in a runtime that has done nothing else. */
+async function uploadPeaks(size: number): Promise<number[]> {
+  const peaks: number[][] = sides.map(() => []);
+  for (let run = 0; run < RUNS; run += 1) {
+    for (const [index, side] of sides.entries()) {
+      const running = await side.start();
+      await upload(running, side, fresh(1_000_000));
+      await upload(running, side, fresh(size));
+      peaks[index]!.push(running.peakMiB());
+      await running.stop();
+    }
+  }
+  return peaks.map(median);
+}
+
+/** Requests a second, CPU a request (ms) and download throughput (MB/s) of both workers. */
+async function reads(): Promise<{ rate: number; cpuMs: number; megabytes: number }[]> {
+  const body = fresh(UPLOAD);
+  const sha1 = createHash("sha1").update(body).digest("hex");
+  const both = [await Running.start(bare, storage), await startOurs()];
+  const figures = both.map(() => ({ rate: [] as number[], cpuMs: [] as number[], megabytes: [] as number[] }));
+  // Both serve the same: what ours stored is what the bare one is given.
+  await upload(both[1]!, sides[1]!, body);
+  const paths = ["/api/pack/latest", `/packs/${sha1}.zip`];
+  const record = (await request(new URL(paths[0]!, both[1]!.url), "GET", {})).body;
+  const seeded = await Running.start(seeder(sha1, record.toString()), storage);
+  await seeded.stop();
+  await both[0]!.stop();
+  both[0] = await Running.start(seeder(sha1, record.toString()), storage);
+  await request(new URL("/seed", both[0].url), "PUT", {}, body);
+  for (let run = 0; run < RUNS; run += 1) {
+    for (const [index, running] of both.entries()) {
+      const cpu = running.cpuMs();
+      const rate = await load(new URL(paths[0]!, running.url), 4);
+      figures[index]!.rate.push(rate);
+      figures[index]!.cpuMs.push((running.cpuMs() - cpu) / (rate * 4));
+      const answer = await request(new URL(paths[1]!, running.url), "GET", {});
+      if (answer.body.length !== UPLOAD) throw new Error(`downloaded ${answer.body.length} bytes`);
+      figures[index]!.megabytes.push(UPLOAD / 1000 / answer.ms);
+    }
+  }
+  for (const running of both) await running.stop();
+  return figures.map(({ rate, cpuMs, megabytes }) => ({
+    rate: median(rate),
+    cpuMs: median(cpuMs),
+    megabytes: median(megabytes),
+  }));
+}
+
+/** The bare worker, with what it is to serve. */
+function seeder(sha1: string, record: string) {
+  return javascript(`const RECORD = ${JSON.stringify(record)};
+export default {
+  async fetch(request, env) {
+    const { pathname } = new URL(request.url);
+    if (request.method === "PUT") {
+      await env.PACKS.put("packs/${sha1}.zip", request.body);
+      await env.PACK_KV.put("verify-hash", RECORD);
+      return new Response(null, { status: 201 });
+    }
+    if (pathname.startsWith("/packs/")) {
+      const object = await env.PACKS.get(pathname.slice(1));
+      return new Response(object.body, { headers: { ETag: object.httpEtag } });
+    }
+    return new Response(await env.PACK_KV.get("verify-hash"), { headers: { "Content-Type": "application/json" } });
+  },
+};`);
+}
+
+const seconds = await uploadTimes();
+const peaks = await uploadPeaks(UPLOAD);
+const largePeaks = await uploadPeaks(LARGE);
+const [plain, own] = await reads();
+const report = {
+  upload_99_mb: sides.map(({ name }, index) => ({
+    name,
+    seconds: seconds[index]!,
+    ratio: seconds[index]! / seconds[0]!,
+    peak_mib: peaks[index]!,
+    above_bare_mib: peaks[index]! - peaks[0]!,
+    peak_240_mb_mib: largePeaks[index]!,
+    above_bare_240_mb_mib: largePeaks[index]! - largePeaks[0]!,
+  })),
+  reads: { bare: plain!, pack: own! },
+};
+
+if (options.json) {
+  console.log(JSON.stringify(report, null, 2));
+} else {
+  console.log(`upload of 99 MB (medians of ${RUNS}; memory: peak of the runtime, with 240 MB beside)\n`);
+  for (const row of report.upload_99_mb) {
+    const memory = `${row.peak_mib.toFixed(0)} MiB (${signed(row.above_bare_mib)})`;
+    const large = `${row.peak_240_mb_mib.toFixed(0)} MiB (${signed(row.above_bare_240_mb_mib)})`;
+    console.log(`  ${row.name.padEnd(24)} ${row.seconds.toFixed(2)} s  ratio ${row.ratio.toFixed(2)}   ${memory.padEnd(18)} ${large}`);
+  }
+  console.log("\nreads: bare JavaScript beside pack\n");
+  console.log(`  GET /api/pack/latest  ${plain!.rate.toFixed(0)} /s beside ${own!.rate.toFixed(0)} /s  ratio ${(own!.rate / plain!.rate).toFixed(2)}`);
+  console.log(`  CPU a request         ${plain!.cpuMs.toFixed(3)} ms beside ${own!.cpuMs.toFixed(3)} ms  ratio ${(own!.cpuMs / plain!.cpuMs).toFixed(2)}`);
+  console.log(`  download              ${plain!.megabytes.toFixed(0)} MB/s beside ${own!.megabytes.toFixed(0)} MB/s  ratio ${(own!.megabytes / plain!.megabytes).toFixed(2)}`);
+}
+
+function signed(value: number): string {
+  return `${value >= 0 ? "+" : ""}${value.toFixed(0)}`;
+}

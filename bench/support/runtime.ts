@@ -1,0 +1,96 @@
+// A worker in the real runtime, by itself: Miniflare without wrangler's proxy in front, whose cost
+// would hide the worker's.
+import { createRequire } from "node:module";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..", "..");
+const require = createRequire(join(root, "node_modules", "wrangler", "package.json"));
+const { Miniflare } = require("miniflare");
+
+const COMPATIBILITY_DATE = "2026-11-01";
+
+export type Bindings = Record<string, { type: "r2" | "kv" | "json" | "text"; name?: string; id?: string; value?: unknown }>;
+
+export type Modules = { mainModule: string; modules: Record<string, { type: "esm" | "wasm"; contents: string | Uint8Array }> };
+
+/** A worker written in JavaScript, in one module. */
+export function javascript(source: string): Modules {
+  return { mainModule: "index.js", modules: { "index.js": { type: "esm", contents: source } } };
+}
+
+/** One of ours, as `cargo xtask build` left it. */
+export function built(worker: string): Modules {
+  const folder = join(root, "workers", worker, "build");
+  const modules: Modules["modules"] = {};
+  for (const file of readdirSync(folder)) {
+    if (file.endsWith(".wasm")) modules[file] = { type: "wasm", contents: new Uint8Array(readFileSync(join(folder, file))) };
+    if (file.endsWith(".js")) modules[file] = { type: "esm", contents: readFileSync(join(folder, file), "utf8") };
+  }
+  return { mainModule: "index.js", modules };
+}
+
+/** A worker that runs, and the process that runs it. */
+export class Running {
+  readonly url: URL;
+  readonly pid: number;
+  readonly #miniflare: { dispose(): Promise<void> };
+  readonly #folder: string;
+
+  private constructor(url: URL, pid: number, miniflare: { dispose(): Promise<void> }, folder: string) {
+    this.url = url;
+    this.pid = pid;
+    this.#miniflare = miniflare;
+    this.#folder = folder;
+  }
+
+  static async start(modules: Modules, env: Bindings): Promise<Running> {
+    const folder = mkdtempSync(join(tmpdir(), "genkan-bench-"));
+    const before = new Set(workerds());
+    const miniflare = new Miniflare({
+      host: "127.0.0.1",
+      port: 0,
+      telemetry: { enabled: false },
+      handleStructuredLogs: () => {}, // a line a request would be measured too
+      resourcePersistencePath: folder,
+      workers: [{ config: { name: "bench", compatibilityDate: COMPATIBILITY_DATE, manifest: modules, env } }],
+    });
+    const url = await miniflare.ready;
+    const pid = workerds().find((candidate) => !before.has(candidate));
+    if (pid === undefined) throw new Error("the runtime's process was not found");
+    return new Running(url, pid, miniflare, folder);
+  }
+
+  /** The most memory it ever held, in MiB. */
+  peakMiB(): number {
+    const line = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"));
+    return Number(line?.[1]) / 1024;
+  }
+
+  /** Processor time it has used, in milliseconds. */
+  cpuMs(): number {
+    const fields = readFileSync(`/proc/${this.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  }
+
+  async stop(): Promise<void> {
+    await this.#miniflare.dispose();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Children of this process that are the runtime. */
+function workerds(): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+        return stat.includes("(workerd)") && Number(stat.split(") ")[1]!.split(" ")[1]) === process.pid;
+      } catch {
+        return false; // it ended meanwhile
+      }
+    });
+}
