@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use toml::Value;
 
 use crate::building::Size;
 use crate::project::{Project, Worker};
@@ -12,6 +13,9 @@ use crate::{building, config, process, setup};
 
 /// What a worker may weigh, gzipped: far below the platform's limit, because size is start-up time.
 const MOST_GZIPPED: u64 = 250_000;
+
+/// What stands in the configurations where an operator's own ids belong.
+const PLACEHOLDER: &str = "set-me";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -33,11 +37,15 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
     }
     if let Some(env) = env {
         for worker in Worker::ALL {
-            let known = config::read(project, worker)?
-                .get("env")
-                .is_some_and(|all| all.get(env).is_some());
             let file = project.wrangler_toml(worker);
-            ensure!(known, "{} has no [env.{env}]", project.shown(&file));
+            let file = project.shown(&file);
+            let config = config::read(project, worker)?;
+            let own = config.get("env").and_then(|all| all.get(env));
+            let own = own.with_context(|| format!("{file} has no [env.{env}]"))?;
+            ensure!(
+                args.dry_run || !has_placeholder(own),
+                "{file}, [env.{env}]: a value is still \"{PLACEHOLDER}\"; README.md tells how to make what belongs there"
+            );
         }
     }
     setup::run(project)?;
@@ -48,6 +56,16 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
         Worker::ALL
             .iter()
             .try_for_each(|worker| upload(project, *worker, env))
+    }
+}
+
+/// Whether a value is left that only the operator can know: the id of a namespace or a database.
+fn has_placeholder(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text == PLACEHOLDER,
+        Value::Array(values) => values.iter().any(has_placeholder),
+        Value::Table(table) => table.values().any(has_placeholder),
+        _ => false,
     }
 }
 
@@ -120,4 +138,21 @@ fn modules(folder: &Path) -> Result<Vec<PathBuf>> {
         )
     };
     Ok(files.into_iter().filter(is_module).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_placeholder_is_found_wherever_it_stands() {
+        let own = |text: &str| Value::Table(text.parse().unwrap());
+        assert!(has_placeholder(&own("[[kv_namespaces]]\nid = 'set-me'")));
+        assert!(has_placeholder(&own(
+            "vars = { a = [1, { b = 'set-me' }] }"
+        )));
+        assert!(!has_placeholder(&own(
+            "[[kv_namespaces]]\nid = 'set-me-not'"
+        )));
+    }
 }

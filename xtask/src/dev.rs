@@ -75,7 +75,7 @@ fn prepare_and_serve(project: &Project, args: &Args, start: Instant) -> Result<(
         .as_deref()
         .map(|file| Overlay::read(project, file));
     let overlay = overlay.transpose()?.unwrap_or_default();
-    let [minecraft, free @ ..] = ports::free::<8>()?;
+    let [minecraft, free @ ..] = ports::free::<8>(args.port)?;
     let stand_in = args.velocity.is_none().then_some(minecraft);
     let addresses = Addresses {
         base_url: format!("http://127.0.0.1:{}", args.port),

@@ -113,7 +113,7 @@ fn what_is_not_a_zip_is_refused() {
     let whole = zip(&[stored("pack.mcmeta", META_1_21)]);
     assert_eq!(outcome(b""), Err(Refusal::Empty));
     assert_eq!(outcome(b"x"), Err(Refusal::NotAZip));
-    assert_eq!(outcome(&[0; 200_000]), Err(Refusal::NotAZip));
+    assert_eq!(outcome(&vec![0; 200_000]), Err(Refusal::NotAZip));
     assert_eq!(outcome(&whole[..whole.len() / 2]), Err(Refusal::NotAZip));
     assert_eq!(outcome(b"<html>not found</html>"), Err(Refusal::NotAZip));
 }

@@ -51,22 +51,32 @@ impl Platform {
 
     /// The names of all packs, in order.
     pub async fn packs(&self) -> Result<Vec<PackName>, Failure> {
-        let mut names = Vec::new();
+        let registries = self.list(REGISTRIES).await?;
+        Ok(registries
+            .iter()
+            .filter_map(|object| pack_of(&object.key()))
+            .collect())
+    }
+
+    /// What was staged, for the cron that collects what a crash left behind.
+    pub async fn staged(&self) -> Result<Vec<Object>, Failure> {
+        self.list(STAGING).await
+    }
+
+    /// Everything below a prefix, page by page.
+    async fn list(&self, prefix: &str) -> Result<Vec<Object>, Failure> {
+        let mut objects = Vec::new();
         let mut cursor = None;
         loop {
-            let mut list = self.bucket.list().prefix(REGISTRIES);
+            let mut list = self.bucket.list().prefix(prefix);
             if let Some(cursor) = cursor {
                 list = list.cursor(cursor);
             }
             let page = list.execute().await?;
-            names.extend(
-                page.objects()
-                    .iter()
-                    .filter_map(|object| pack_of(&object.key())),
-            );
+            objects.extend(page.objects());
             cursor = page.cursor().filter(|_| page.truncated());
             if cursor.is_none() {
-                return Ok(names);
+                return Ok(objects);
             }
         }
     }
@@ -74,17 +84,6 @@ impl Platform {
     /// The stored registry of a pack as text, for readers.
     pub async fn registry_text(&self, pack: &PackName) -> Result<Option<r2::Versioned>, Failure> {
         r2::read_text(&self.bucket, &registry_key(pack)).await
-    }
-
-    /// What was staged, for the cron that collects what a crash left behind.
-    pub async fn staged(&self) -> Result<Vec<Object>, Failure> {
-        Ok(self
-            .bucket
-            .list()
-            .prefix(STAGING)
-            .execute()
-            .await?
-            .objects())
     }
 }
 

@@ -20,16 +20,15 @@ pub fn ensure_free(port: u16) -> Result<()> {
     }
 }
 
-/// Some free ports, all different.
-pub fn free<const N: usize>() -> Result<[u16; N]> {
-    let mut held = Vec::new();
-    let mut ports = [0; N];
-    for port in &mut ports {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
-    }
-    Ok(ports)
+/// Some free ports, all different, counted up from a thousand above `port`. Not those that the
+/// system would choose: between the choice and its use, it hands them out to outgoing connections.
+pub fn free<const N: usize>(port: u16) -> Result<[u16; N]> {
+    let first = port.checked_add(1000).unwrap_or(1024);
+    let free = (first..=u16::MAX)
+        .chain(1024..first)
+        .filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    let ports: Vec<u16> = free.take(N).collect();
+    ports.try_into().ok().context("no port is free")
 }
 
 #[cfg(test)]
@@ -50,9 +49,11 @@ mod tests {
 
     #[test]
     fn free_ports_are_all_different() {
-        let mut ports = free::<8>().unwrap().to_vec();
-        ports.sort_unstable();
-        ports.dedup();
-        assert_eq!(ports.len(), 8);
+        for port in [8787, u16::MAX] {
+            let mut ports = free::<8>(port).unwrap().to_vec();
+            ports.sort_unstable();
+            ports.dedup();
+            assert_eq!(ports.len(), 8);
+        }
     }
 }

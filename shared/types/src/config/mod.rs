@@ -11,7 +11,7 @@ mod host;
 mod pack;
 mod status;
 
-use std::fmt;
+use std::{collections::HashSet, fmt, hash::Hash};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -87,14 +87,8 @@ pub fn check(worker: &str, vars: Value) -> Result<(), InvalidConfig> {
     }
 }
 
-/// The first item that occurs twice, with its second index.
-fn duplicate<T: PartialEq>(items: impl Iterator<Item = T>) -> Option<(usize, T)> {
-    let mut seen = Vec::new();
-    for (index, item) in items.enumerate() {
-        if seen.contains(&item) {
-            return Some((index, item));
-        }
-        seen.push(item);
-    }
-    None
+/// The first item that occurs a second time, with its index then.
+fn duplicate<T: Copy + Eq + Hash>(items: impl Iterator<Item = T>) -> Option<(usize, T)> {
+    let mut seen = HashSet::new();
+    items.enumerate().find(|(_, item)| !seen.insert(*item))
 }
