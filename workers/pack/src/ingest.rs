@@ -101,7 +101,8 @@ pub async fn upload<S: Store>(
     })
 }
 
-/// With a declared hash the body goes straight to its final place, verified by R2 on the way in.
+/// With a declared hash the body goes straight to its final place, verified by R2 on the way in;
+/// when the same bytes lie there already, beside it.
 async fn take_declared<S: Store>(
     store: &S,
     upload: &Upload,
@@ -109,40 +110,32 @@ async fn take_declared<S: Store>(
     body: S::Body,
 ) -> Result<Verified, IngestError> {
     let place = Place::Blob(*sha1);
-    let wrong = IngestError::WrongHash { declared: *sha1 };
-    if let Some(size) = store.size(&place).await? {
-        // The same again: R2 still verifies what was sent, beside the blob.
+    let there = store.size(&place).await?;
+    let stored = if there.is_some() {
         let name = upload.id.to_string();
         let stored = store.stage(&name, body, upload.length, Some(sha1)).await?;
         discard_staged(store, name).await?;
-        match stored {
-            Stored::WrongHash => return Err(wrong),
-            Stored::CutOff => return Err(IngestError::CutOff),
-            Stored::Yes(_) | Stored::Exists => {}
-        }
-        let inspection = look(store, &place, size)
-            .await?
-            .map_err(IngestError::Refused)?;
-        return Ok(Verified {
-            sha1: *sha1,
-            size,
-            inspection,
-        });
-    }
-    match store.put_blob(sha1, &upload.pack, body).await? {
-        Stored::WrongHash => return Err(wrong),
+        stored
+    } else {
+        store.put_blob(sha1, &upload.pack, body).await?
+    };
+    match stored {
+        Stored::WrongHash => return Err(IngestError::WrongHash { declared: *sha1 }),
         Stored::CutOff => return Err(IngestError::CutOff),
         Stored::Yes(_) | Stored::Exists => {}
     }
-    match look(store, &place, upload.length).await? {
+    let size = there.unwrap_or(upload.length);
+    match look(store, &place, size).await? {
         Ok(inspection) => Ok(Verified {
             sha1: *sha1,
-            size: upload.length,
+            size,
             inspection,
         }),
         Err(refusal) => {
-            // Nothing can point to it: these bytes are refused whoever sends them.
-            store.discard(&place).await?;
+            if there.is_none() {
+                // Nothing can point to it: these bytes are refused whoever sends them.
+                store.discard(&place).await?;
+            }
             Err(IngestError::Refused(refusal))
         }
     }

@@ -15,7 +15,7 @@ use edge::{
 };
 use futures::future::join;
 use types::{Channel, PackName, Sha1, pack::Record};
-use worker::{Bucket, Data, Delay, Env, HttpMetadata, Object, web_sys::ReadableStream};
+use worker::{Bucket, Delay, Env, HttpMetadata, Object, web_sys::ReadableStream};
 
 use crate::{
     ports::{Loaded, Place, Store, StoreError, Stored},
@@ -207,15 +207,7 @@ impl Store for Platform {
         let worker::ResponseBody::Stream(body) = body else {
             return Err(StoreError(format!("{name} has no stream")));
         };
-        let stored = r2::create(
-            &self.bucket,
-            &blob_key(sha1),
-            Data::ReadableStream(body),
-            zip_metadata(sha1, pack),
-            Some(sha1),
-        )
-        .await;
-        Ok(outcome(stored.map_err(failed)?, sha1))
+        self.put_blob(sha1, pack, body).await
     }
 
     async fn size(&self, place: &Place) -> Result<Option<u64>, StoreError> {
