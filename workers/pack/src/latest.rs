@@ -6,7 +6,7 @@ use edge::{Failure, clock, kv::Held, log, not_found, reply};
 use types::{Channel, PackName, config::PackConfig, pack::Record};
 use worker::{Env, Headers, Response};
 
-use crate::{ports::Store, store::Platform};
+use crate::{ports::Registries as _, store::Platform};
 
 /// How often an instance at most writes to KV because a reader found it wanting, in milliseconds:
 /// KV takes few writes, and one is enough.
