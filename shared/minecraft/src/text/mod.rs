@@ -2,13 +2,15 @@
 //!
 //! A parser per format makes a [`Text`]: [`Text::from_component`], [`Text::from_legacy`] for `§` strings and
 //! [`Text::from_minimessage`]. One module per format renders it: [`Text::to_plain`], [`Text::to_legacy`],
-//! [`Text::to_component`], [`Text::to_minimessage`]. A renderer needs nothing but [`Text::runs`]: inheritance,
+//! [`Text::to_component`], [`Text::to_minimessage`], [`Text::to_html`], [`Text::to_ansi`]. A renderer needs nothing but [`Text::runs`]: inheritance,
 //! translation, gradients and `§` codes are dealt with before.
 //!
 //! Spec: "Text component format" and "Formatting codes" (minecraft.wiki), "MiniMessage Format" (docs.advntr.dev).
 
+mod ansi;
 mod component;
 mod component_write;
+mod html;
 mod legacy;
 mod minimessage;
 mod plain;
@@ -64,4 +66,10 @@ impl Text {
             }
         }
     }
+}
+
+/// The characters that a page or a terminal may see: all but control characters, of which the line's end stays.
+fn shown(text: &str) -> impl Iterator<Item = char> {
+    text.chars()
+        .filter(|&char| char == '\n' || !char.is_control())
 }
