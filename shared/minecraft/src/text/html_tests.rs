@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use scraper::{Html, Node};
 use serde_json::json;
 
+use crate::json;
 use crate::text::{Decoration, Style, Text, shown, testing};
 
 #[test]
@@ -52,6 +53,15 @@ fn nothing_of_the_text_is_html() {
     let (text, _) = Text::from_minimessage(script, &|_| None);
     assert_eq!(text.to_html(), escaped);
     assert_eq!(Text::from_legacy(script).to_html(), escaped);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_shown_as_such() {
+    let sent =
+        b"{\"text\":\"\\ud800<\\u0000\xff\",\"extra\":[\"\\udc00>\",{\"text\":\"\\u0000\"}]}";
+    let text = Text::from_component(&json::parse(sent).unwrap());
+    assert_eq!(text.to_html(), "\u{fffd}&lt;\u{fffd}\u{fffd}&gt;");
+    assert_eq!(text.to_ansi(), "\u{fffd}<\u{fffd}\u{fffd}>");
 }
 
 /// What a browser shows, and a sentence if there is anything in it that is not ours.

@@ -4,10 +4,11 @@
 //! preview can show it. Tags need not be closed. Here there is a list of what is open and no recursion, so nesting costs
 //! nothing, and every character of the input is looked at a fixed number of times.
 //!
-//! Where this differs from Adventure: `§` codes do not refuse the whole string but are left out; a hexadecimal colour has
-//! six digits; colours may be in upper case everywhere; events, fonts and shadow colours are read and dropped, for
-//! nothing of [`Text`] can hold them; `<pride>` and `<sprite>` are unknown; what stands for a key, a translation or a
-//! selector is plain text, of which a gradient colours every character.
+//! Where this differs from Adventure: `§` codes do not refuse the whole string but are left out; a closing tag has no
+//! arguments or all of those of the tag that it closes; a hexadecimal colour has six digits; colours may be in upper case
+//! everywhere; events, fonts and shadow colours are read and dropped, for nothing in a [`Text`] can hold them; `<pride>`,
+//! `<sprite>` and `<head>` are unknown; a key, a translation or a selector becomes plain text, of which a gradient colours
+//! every character.
 //!
 //! Spec: "MiniMessage Format" (docs.advntr.dev/minimessage/format).
 
@@ -29,7 +30,7 @@ pub const MAX_MINIMESSAGE_ERRORS: usize = 50;
 /// Something in a MiniMessage string that did not do what it looks like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MiniMessageError {
-    /// Where, in characters from the start of the string.
+    /// Where, in characters (Unicode scalar values) from the start of the string.
     pub at: usize,
     /// What, for the operator who wrote it. It names tags as `<name>`: HTML must escape it.
     pub message: String,

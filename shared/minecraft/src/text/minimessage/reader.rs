@@ -1,6 +1,7 @@
 //! Tokens to [`Text`].
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use super::paint::Paint;
 use super::tags::{self, Effect};
@@ -17,8 +18,9 @@ pub(super) struct Reader<'a> {
     pieces: Vec<Piece>,
     paints: Vec<Painted>,
     open: Vec<Open>,
-    /// How many of `open` have a name, so that a closing tag that closes nothing need not look at each.
-    names: BTreeMap<String, usize>,
+    /// How many of `open` a closing tag of a name and arguments would close, so that one that closes nothing need not
+    /// look at each.
+    closable: BTreeMap<Closing, usize>,
     look: Look,
     /// Characters so far. [`MAX_MINIMESSAGE`] keeps it far from its end.
     chars: u16,
@@ -58,6 +60,17 @@ struct Open {
     paint: Option<usize>,
 }
 
+/// The name and the arguments of a closing tag.
+type Closing = (String, Vec<String>);
+
+/// The closing tags that close `open`, see [`Tag::closes`].
+fn closings(open: &Tag) -> impl Iterator<Item = Closing> {
+    let bare = (open.name.clone(), Vec::new());
+    let whole = (open.name.clone(), open.arguments.clone());
+    let differ = bare != whole;
+    iter::once(bare).chain(differ.then_some(whole))
+}
+
 impl<'a> Reader<'a> {
     pub(super) fn new(input: &'a str, placeholders: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self {
@@ -66,7 +79,7 @@ impl<'a> Reader<'a> {
             pieces: Vec::new(),
             paints: Vec::new(),
             open: Vec::new(),
-            names: BTreeMap::new(),
+            closable: BTreeMap::new(),
             look: Look::default(),
             chars: 0,
             budget: MAX_MINIMESSAGE,
@@ -210,7 +223,9 @@ impl<'a> Reader<'a> {
             }
         }
         if tag.kind == Kind::Open {
-            *self.names.entry(tag.name.clone()).or_default() += 1;
+            for closing in closings(&tag) {
+                *self.closable.entry(closing).or_default() += 1;
+            }
             self.open.push(Open { tag, before, paint });
         } else {
             self.look = before;
@@ -222,7 +237,8 @@ impl<'a> Reader<'a> {
         if tag.name == "reset" {
             return Ok(());
         }
-        let open = match self.names.get(&tag.name) {
+        let closing = (tag.name.clone(), tag.arguments.clone());
+        let open = match self.closable.get(&closing) {
             Some(1..) => self.open.iter().rposition(|open| tag.closes(&open.tag)),
             _ => None,
         };
@@ -237,8 +253,10 @@ impl<'a> Reader<'a> {
             self.look = first.before;
         }
         for open in self.open.drain(count..) {
-            if let Some(name) = self.names.get_mut(&open.tag.name) {
-                *name -= 1;
+            for closing in closings(&open.tag) {
+                if let Some(count) = self.closable.get_mut(&closing) {
+                    *count -= 1;
+                }
             }
             if let Some(painted) = open.paint.and_then(|paint| self.paints.get_mut(paint)) {
                 painted.end = self.chars;

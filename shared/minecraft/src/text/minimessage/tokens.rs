@@ -165,9 +165,9 @@ impl Tag {
         })
     }
 
-    /// Whether this closes the tag `open`: the same name, and no argument that differs from its.
+    /// Whether this closes the tag `open`: the same name, and no arguments or the same ones.
     pub(super) fn closes(&self, open: &Self) -> bool {
-        self.name == open.name && open.arguments.starts_with(&self.arguments)
+        self.name == open.name && (self.arguments.is_empty() || self.arguments == open.arguments)
     }
 }
 

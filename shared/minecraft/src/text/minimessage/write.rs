@@ -1,6 +1,8 @@
 //! [`Text`] to MiniMessage.
 
-use crate::text::{Color, Decoration, Style, Text};
+use std::cmp::Reverse;
+
+use crate::text::{Color, Decoration, Run, Style, Text};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Open {
@@ -25,13 +27,14 @@ impl Open {
 }
 
 impl Text {
-    /// A MiniMessage string of one line, every tag closed: strict readers take it too, and it can stand among others.
+    /// A MiniMessage string without a line feed, every tag closed: strict readers take it too, and it can stand among
+    /// others.
     ///
     /// [`Text::from_minimessage`] reads it back to the same text, up to the length that it reads.
     pub fn to_minimessage(&self) -> String {
         let mut out = String::new();
         let mut open = Vec::new();
-        for run in self.runs() {
+        for (index, run) in self.runs().iter().enumerate() {
             let style = run.style();
             let kept = open
                 .iter()
@@ -43,17 +46,28 @@ impl Text {
                 .into_iter()
                 .filter(|decoration| style.has(*decoration))
                 .map(Open::Decoration);
-            for tag in color.into_iter().chain(decorations) {
-                if !open.contains(&tag) {
-                    write_tag(&mut out, "<", tag);
-                    open.push(tag);
-                }
+            let mut missing: Vec<Open> = color
+                .into_iter()
+                .chain(decorations)
+                .filter(|tag| !open.contains(tag))
+                .collect();
+            // what stays longest goes outermost: bold around letters of changing colours is written once. Only what
+            // is opened before one that outlives it makes it look ahead again, so this stays linear
+            missing.sort_by_cached_key(|tag| Reverse(lifetime(*tag, &self.runs()[index..])));
+            for tag in missing {
+                write_tag(&mut out, "<", tag);
+                open.push(tag);
             }
             escape(&mut out, run.text());
         }
         close(&mut out, open.drain(..));
         out
     }
+}
+
+/// How many runs from the first on have it.
+fn lifetime(tag: Open, runs: &[Run]) -> usize {
+    runs.iter().take_while(|run| tag.fits(run.style())).count()
 }
 
 fn close(out: &mut String, tags: impl DoubleEndedIterator<Item = Open>) {
