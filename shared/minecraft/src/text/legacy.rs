@@ -149,6 +149,11 @@ mod tests {
         let table = [
             ("§l§cred, not bold", "§cred, not bold", "red, not bold"),
             ("§AUPPER §Lcase", "§aUPPER §lcase", "UPPER case"),
+            (
+                "§X§B§2§3§A§4§8UPPER hex",
+                "§x§b§2§3§a§4§8UPPER hex",
+                "UPPER hex",
+            ),
             ("§zunknown", "unknown", "unknown"),
             ("§x§1§2too short", "§2too short", "too short"),
             ("§x§1§2§3§4§5§zno digit", "§5no digit", "no digit"),

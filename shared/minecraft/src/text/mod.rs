@@ -2,8 +2,8 @@
 //!
 //! A parser per format makes a [`Text`]: [`Text::from_component`], [`Text::from_legacy`] for `§` strings and
 //! [`Text::from_minimessage`]. One module per format renders it: [`Text::to_plain`], [`Text::to_legacy`],
-//! [`Text::to_component`], [`Text::to_minimessage`], [`Text::to_html`], [`Text::to_ansi`]. A renderer needs nothing but [`Text::runs`]: inheritance,
-//! translation, gradients and `§` codes are dealt with before.
+//! [`Text::to_component`], [`Text::to_minimessage`], [`Text::to_html`], [`Text::to_ansi`]. A renderer needs nothing but
+//! [`Text::runs`]: inheritance, translation, gradients and `§` codes are dealt with before.
 //!
 //! Spec: "Text component format" and "Formatting codes" (minecraft.wiki), "MiniMessage Format" (docs.advntr.dev).
 

@@ -141,7 +141,7 @@ fn what_is_no_tag_stays_and_is_told() {
             vec![(0, "<gradient> needs a phase from -1 to 1")],
         ),
         (
-            "<gradient:red:blue:NaN>",
+            "<gradient:red:blue:-1e300>",
             vec![(0, "<gradient> needs a phase from -1 to 1")],
         ),
         (
@@ -204,6 +204,9 @@ fn gradients_colour_every_character() {
             "§x§0§0§0§0§f§fa§x§0§0§f§f§0§0b§x§f§f§0§0§0§0c",
         ),
         ("<rainbow:5>a<reset>b", "§x§0§0§f§f§f§fa§rb"),
+        ("<transition:#000000:#00000a:.5>ab", "§x§0§0§0§0§0§5ab"),
+        ("<transition:#000000:#00000a:-.2>ab", "§x§0§0§0§0§0§2ab"),
+        ("<transition:#000000:#00000a:1>ab", "§x§0§0§0§0§0§aab"),
         ("<transition:#000000:#00000a:0.5>ab", "§x§0§0§0§0§0§5ab"),
         ("<transition:#000000:#00000a:-0.2>ab", "§x§0§0§0§0§0§2ab"),
     ];
