@@ -2,7 +2,6 @@
 
 use js_sys::JSON;
 use serde::Serialize;
-use serde_json::Value;
 use worker::{
     Env, MessageBatch, MessageExt as _, QueueContentType, QueueRetryOptionsBuilder,
     RawMessageBuilder,
@@ -37,13 +36,13 @@ pub enum Outcome {
     Poison,
 }
 
-/// Handles the messages of a batch one after another, each settled by itself: what fails does not
+/// Handles the messages of a batch, as JSON text, one after another, each settled by itself: what fails does not
 /// make others be delivered again.
-pub async fn consume<T>(batch: &MessageBatch<T>, handle: impl AsyncFn(Value) -> Outcome) {
+pub async fn consume<T>(batch: &MessageBatch<T>, handle: impl AsyncFn(&str) -> Outcome) {
     for message in batch.raw_iter() {
-        let body = JSON::stringify(&message.body()).map(String::from);
-        let body = body.ok().and_then(|text| serde_json::from_str(&text).ok());
-        match handle(body.unwrap_or(Value::Null)).await {
+        let body = JSON::stringify(&message.body()).ok();
+        let body = body.and_then(|text| text.as_string()).unwrap_or_default();
+        match handle(&body).await {
             Outcome::Done => message.ack(),
             Outcome::Poison => message.retry(),
             Outcome::Again => {

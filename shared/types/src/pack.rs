@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -55,7 +55,7 @@ pub struct Record {
 }
 
 /// What an upload, a publication and a rollback answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Uploaded {
     #[serde(flatten)]
     pub record: Record,
@@ -65,7 +65,7 @@ pub struct Uploaded {
     pub previous: Option<Sha1>,
     pub warnings: Vec<Warning>,
     /// When it will be published, if that is later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<Timestamp>,
 }
 
@@ -88,15 +88,25 @@ pub struct Release {
 
 /// What fetching a release from its public URL has shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Check {
+pub struct Check {
+    pub state: CheckState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckState {
     /// Not looked at yet.
     #[default]
     Pending,
     /// What came has the announced SHA-1.
-    Verified { at: Timestamp },
+    Verified,
     /// Something else came, or nothing: players cannot load it.
-    Failed { at: Timestamp, reason: String },
+    Failed,
 }
 
 /// Where a channel points.
@@ -131,6 +141,32 @@ pub struct Settings {
     pub pins: Vec<Sha1>,
     /// The channel that direct uploads are published to; `None`: they are stored only.
     pub incoming_channel: Option<Channel>,
+}
+
+/// A member of a merge patch (RFC 7396): left out, it stays as it is; null takes away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Field<T> {
+    #[default]
+    Kept,
+    Set(Option<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::Set)
+    }
+}
+
+/// What of the [`Settings`] is to be changed: the body of `PATCH /api/packs/<pack>`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SettingsPatch {
+    pub required: Option<bool>,
+    /// A text component; a string is read as `MiniMessage`.
+    pub prompt: Field<Value>,
+    pub display_name: Field<String>,
+    pub pins: Option<Vec<Sha1>>,
+    pub incoming_channel: Field<Channel>,
 }
 
 /// What a [`Change`] did.
@@ -192,6 +228,7 @@ pub struct Pack {
     pub history: Vec<Change>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is the default of an Option")]
 fn stable() -> Option<Channel> {
     Some(Channel::stable())
 }

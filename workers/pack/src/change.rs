@@ -48,20 +48,51 @@ pub async fn change<S: Registries, T, E>(
     new: Option<Uuid>,
     mut edit: impl FnMut(&mut Registry) -> Result<T, E>,
 ) -> Result<Changed<T>, ChangeError<E>> {
+    let mut outcome = None;
+    let mut edit = |registry: &mut Registry| outcome.insert(edit(registry)).is_ok();
+    let swapped = swap(store, pack, new, &mut edit).await;
+    let registry = swapped.map_err(|stop| match stop {
+        Stop::NoSuchPack => ChangeError::NoSuchPack,
+        Stop::Busy => ChangeError::Busy,
+        Stop::Store(error) => ChangeError::Store(error),
+    })?;
+    match outcome {
+        Some(Ok(outcome)) => Ok(Changed { registry, outcome }),
+        Some(Err(refusal)) => Err(ChangeError::Refused(refusal)),
+        None => Err(ChangeError::Busy),
+    }
+}
+
+enum Stop {
+    NoSuchPack,
+    Busy,
+    Store(StoreError),
+}
+
+/// The loop of [`change`], once for all kinds of change: `edit` tells whether to go on.
+async fn swap<S: Registries>(
+    store: &S,
+    pack: &PackName,
+    new: Option<Uuid>,
+    edit: &mut dyn FnMut(&mut Registry) -> bool,
+) -> Result<Registry, Stop> {
     for attempt in 0..ATTEMPTS {
-        let (mut registry, etag) = match (store.load(pack).await?, new) {
+        let (mut registry, etag) = match (store.load(pack).await.map_err(Stop::Store)?, new) {
             (Some(Loaded { registry, etag }), _) => (registry, Some(etag)),
             (None, Some(uuid)) => (Registry::new(pack.clone(), uuid), None),
-            (None, None) => return Err(ChangeError::NoSuchPack),
+            (None, None) => return Err(Stop::NoSuchPack),
         };
         let unchanged = registry.clone();
-        let outcome = edit(&mut registry).map_err(ChangeError::Refused)?;
-        if registry == unchanged || store.save(&registry, etag.as_deref()).await? {
-            return Ok(Changed { registry, outcome });
+        if !edit(&mut registry) || registry == unchanged {
+            return Ok(registry);
+        }
+        let saved = store.save(&registry, etag.as_deref()).await;
+        if saved.map_err(Stop::Store)? {
+            return Ok(registry);
         }
         store.back_off(attempt).await;
     }
-    Err(ChangeError::Busy)
+    Err(Stop::Busy)
 }
 
 /// Tells readers of what a channel points to, and makes sure that what they are told in the end is

@@ -7,13 +7,17 @@ use std::{convert::Infallible, time::Duration};
 
 use edge::{Failure, clock, concat, log};
 use futures::future::{Either, select};
-use types::{PackName, Sha1, config::PackConfig, pack::Check};
+use types::{
+    PackName, Sha1,
+    config::PackConfig,
+    pack::{Check, CheckState},
+};
 use worker::{Delay, Env, Fetch, Method, Request, web_sys};
 
 use crate::{change, registry::download_url, store::Platform};
 
 /// How long the whole download may take.
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Looks once, and puts on record what was seen. The error is that of the record.
 pub async fn check(
@@ -29,15 +33,20 @@ pub async fn check(
         Either::Right(_) => Err(format!("did not come within {} s", TIMEOUT.as_secs())),
     };
     let at = clock::now();
-    let check = match seen {
-        Ok(seen) if seen == *sha1 => Check::Verified { at },
-        Ok(seen) => Check::Failed {
-            at,
-            reason: format!("serves bytes whose SHA-1 is {seen}"),
-        },
-        Err(reason) => Check::Failed { at, reason },
+    let reason = match seen {
+        Ok(seen) if seen == *sha1 => None,
+        Ok(seen) => Some(format!("serves bytes whose SHA-1 is {seen}")),
+        Err(reason) => Some(reason),
     };
-    if let Check::Failed { reason, .. } = &check {
+    let check = Check {
+        state: match reason {
+            None => CheckState::Verified,
+            Some(_) => CheckState::Failed,
+        },
+        at: Some(at),
+        reason,
+    };
+    if let Some(reason) = &check.reason {
         log::error(
             "check",
             &format!("{url} {reason}: players cannot load this release of {pack}"),

@@ -266,9 +266,8 @@ async fn look<S: Blobs>(store: &S, place: &Place, size: u64) -> Result<Inspectio
                 let bytes = store.read(place, offset, length).await?;
                 let bytes = bytes.ok_or(IngestError::Gone)?;
                 if bytes.is_empty() {
-                    return Err(IngestError::Store(StoreError(format!(
-                        "{place:?} is shorter than {size} bytes"
-                    ))));
+                    let short = format!("what is stored is shorter than {size} bytes");
+                    return Err(IngestError::Store(StoreError(short)));
                 }
                 window.add(offset, bytes);
             }

@@ -11,7 +11,6 @@ use edge::{
     queue::{self, Outcome},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use types::{
     PackName, Sha1, Timestamp,
     config::PackConfig,
@@ -73,14 +72,10 @@ enum Message {
 }
 
 impl Message {
-    fn read(message: Value) -> Self {
-        let poison = |error: serde_json::Error| Self::Poison(error.to_string());
-        if message.get("action").is_none() {
-            return serde_json::from_value(message).map_or_else(poison, Self::Job);
-        }
-        let event: R2Event = match serde_json::from_value(message) {
-            Ok(event) => event,
-            Err(error) => return poison(error),
+    fn read(message: &str) -> Self {
+        let Ok(event) = serde_json::from_str::<R2Event>(message) else {
+            let poison = |error: serde_json::Error| Self::Poison(error.to_string());
+            return serde_json::from_str(message).map_or_else(poison, Self::Job);
         };
         match event.action.as_str() {
             "PutObject" | "CopyObject" | "CompleteMultipartUpload" => Self::Put(event.object.key),
@@ -98,7 +93,7 @@ pub async fn send(env: &Env, message: &impl Serialize) -> Result<(), Failure> {
 /// Sends what nobody waits for. That it fails is logged; the cron makes up for it.
 async fn send_soon(env: &Env, job: Job) {
     if let Err(failure) = send(env, &job).await {
-        log::warn("queue", &format!("{failure:?}"));
+        log::warn("queue", &failure.into_message());
     }
 }
 
@@ -143,7 +138,7 @@ async fn notify(env: &Env, config: &PackConfig, notice: impl FnOnce(Uuid) -> Not
     }
     match random_id() {
         Ok(id) => send_soon(env, Job::Notify(Box::new(notice(id)))).await,
-        Err(failure) => log::error("webhook", &format!("{failure:?}")),
+        Err(failure) => log::error("webhook", &failure.into_message()),
     }
 }
 
@@ -178,7 +173,7 @@ pub async fn verify(
 }
 
 /// Handles one message of the queue.
-pub async fn handle(env: &Env, config: &PackConfig, message: Value) -> Outcome {
+pub async fn handle(env: &Env, config: &PackConfig, message: &str) -> Outcome {
     let result = match Message::read(message) {
         Message::Job(Job::Verify { upload }) => verify_parts(env, config, upload).await,
         Message::Job(Job::Incoming { key }) | Message::Put(key) => {

@@ -56,7 +56,7 @@ async fn from_kv(
             None
         }
         Err(failure) => {
-            log::warn("kv", &format!("{failure:?}"));
+            log::warn("kv", &failure.into_message());
             None
         }
     }

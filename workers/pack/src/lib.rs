@@ -41,20 +41,17 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
 }
 
 #[event(scheduled)]
-async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    let now = edge::clock::scheduled(&event);
     let work = async {
         let platform = Platform::new(&env)?;
-        sweep::sweep(&platform, CONFIG.get(&env)?, edge::clock::now()).await
+        sweep::sweep(&platform, CONFIG.get(&env)?, now).await
     };
     edge::tick("pack", work).await;
 }
 
 #[event(queue)]
-async fn queue(
-    batch: MessageBatch<serde_json::Value>,
-    env: Env,
-    _context: Context,
-) -> worker::Result<()> {
+async fn queue(batch: MessageBatch<()>, env: Env, _context: Context) -> worker::Result<()> {
     let config = CONFIG.get(&env);
     let config = config.map_err(|failure| worker::Error::from(failure.into_message()))?;
     edge::queue::consume(&batch, async |message| {

@@ -1,7 +1,5 @@
 //! KV again from R2: after it was lost, or when it says something else.
 
-use std::convert::Infallible;
-
 use edge::{Failure, kv::Held, log};
 use serde::Serialize;
 use types::{Channel, PackName, Sha1, config::PackConfig, pack::Record};

@@ -7,7 +7,7 @@ use edge::{Failure, clock, log};
 use types::{
     Timestamp,
     config::PackConfig,
-    pack::{ChangeKind, Check, Uploaded},
+    pack::{ChangeKind, CheckState, Uploaded},
 };
 use uuid::Uuid;
 use worker::Object;
@@ -18,7 +18,7 @@ use crate::{
     ports::Uploads as _,
     rebuild::{self, Rebuilt},
     registry::Registry,
-    store::{Platform, is_record, staging, upload_of},
+    store::{Platform, found_as, is_record, staging, upload_of},
     uploads::{Found, LIFETIME, State},
 };
 
@@ -112,7 +112,7 @@ async fn look_after_readers(
         for pointer in registry.pack().channels.values() {
             let unseen = registry
                 .release(&pointer.sha1)
-                .is_some_and(|release| release.check == Check::Pending);
+                .is_some_and(|release| release.check.state == CheckState::Pending);
             let overdue = now - pointer.published_at > OVERDUE;
             if config.check_published && unseen && overdue && sent < MESSAGES {
                 sent += 1;
@@ -173,7 +173,7 @@ async fn incoming(platform: &Platform, now: Timestamp) -> Result<(), Failure> {
 
 /// Whether an object is for a pack and its outcome is not known.
 async fn is_new(platform: &Platform, object: &Object, key: &str) -> Result<bool, Failure> {
-    let Some(found) = platform.found_as(object, key) else {
+    let Some(found) = found_as(object, key) else {
         return Ok(false);
     };
     let known = platform.load_upload(found.id()).await?;

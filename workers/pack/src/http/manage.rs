@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 
 use edge::{Failure, auth, body, clock, reply};
-use serde::{Deserialize, Deserializer};
+use minecraft::text::Text;
+use serde::Deserialize;
 use serde_json::Value;
 use types::{
     Channel, Code, PackName, Sha1, Timestamp,
     config::PackConfig,
-    pack::{ChangeKind, Uploaded},
+    pack::{ChangeKind, Field, SettingsPatch, Uploaded},
     token::Action,
 };
 use worker::{Env, Request, Response, ResponseBuilder};
@@ -18,7 +19,7 @@ use crate::{
     change::{self, Changed},
     jobs,
     ports::StoreError,
-    registry::{Author, NoSuchRelease, NothingBefore, Patch, Previous, Registry},
+    registry::{Author, NoSuchRelease, NothingBefore, Previous, Registry},
     store::Platform,
 };
 
@@ -190,27 +191,6 @@ pub async fn delete(
     Ok(ResponseBuilder::new().with_status(204).empty())
 }
 
-/// The body of `PATCH`: what is left out stays, null takes away.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    required: Option<bool>,
-    #[serde(default, deserialize_with = "given")]
-    prompt: Option<Option<Value>>,
-    #[serde(default, deserialize_with = "given")]
-    display_name: Option<Option<String>>,
-    pins: Option<Vec<Sha1>>,
-    #[serde(default, deserialize_with = "given")]
-    incoming_channel: Option<Option<Channel>>,
-}
-
-/// Tells a null from a member that is not there.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
 /// The longest display name, in characters.
 const MAX_NAME: usize = 100;
 /// The longest prompt, in bytes of JSON: it is part of what every reader gets.
@@ -224,20 +204,16 @@ pub async fn settings(
     name: &str,
 ) -> Result<Response, Failure> {
     let (pack, author) = authorize(request, env, name)?;
-    let asked: Settings = body::json(request).await?;
-    if let Some(Some(name)) = &asked.display_name
+    let mut patch: SettingsPatch = body::json(request).await?;
+    if let Field::Set(Some(name)) = &patch.display_name
         && name.chars().count() > MAX_NAME
     {
         let detail = format!("display_name: at most {MAX_NAME} characters");
         return Err(Failure::new(Code::BadRequest, detail));
     }
-    let patch = Patch {
-        required: asked.required,
-        prompt: asked.prompt.map(prompt).transpose()?,
-        display_name: asked.display_name,
-        pins: asked.pins,
-        incoming_channel: asked.incoming_channel,
-    };
+    if let Field::Set(given) = patch.prompt {
+        patch.prompt = Field::Set(given.map(prompt).transpose()?);
+    }
     let platform = Platform::new(env)?;
     let changed = change::change(&platform, &pack, None, |registry| {
         registry.change_settings(&patch, &author)
@@ -252,16 +228,25 @@ pub async fn settings(
 
 /// A prompt as it is stored, a text component object: a string is read as `MiniMessage`, a component
 /// of another form made into an object.
-fn prompt(given: Option<Value>) -> Result<Option<Value>, Failure> {
+fn prompt(given: Value) -> Result<Value, Failure> {
     let bad = |problem: &str| Failure::new(Code::BadRequest, format!("prompt: {problem}"));
     let component = match given {
-        None => return Ok(None),
-        Some(Value::String(text)) => serde_json::json!({ "text": text }),
-        Some(object @ Value::Object(_)) => object,
-        Some(_) => return Err(bad("must be a text component object, MiniMessage or null")),
+        Value::String(text) => {
+            let (text, problems) = Text::from_minimessage(&text, &|_| None);
+            if let Some(problem) = problems.first() {
+                return Err(bad(&format!(
+                    "character {}: {}",
+                    problem.at, problem.message
+                )));
+            }
+            text.to_component()
+        }
+        object @ Value::Object(_) => object,
+        list @ Value::Array(_) => Text::from_component(&list).to_component(),
+        _ => return Err(bad("must be a text component, MiniMessage or null")),
     };
     if component.to_string().len() > MAX_PROMPT {
         return Err(bad("is longer than 8 KiB"));
     }
-    Ok(Some(component))
+    Ok(component)
 }

@@ -119,10 +119,11 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
 fn no_route(path: &[&str]) -> Failure {
     method_not_allowed(match path {
         ["api", "pack", "latest"] | ["api", "packs"] | ["packs", _] => "GET, HEAD",
-        ["api", "packs", "rebuild" | "gc" | "events"] => "POST",
-        ["api", "packs", _] => "GET, HEAD, PUT, PATCH",
-        ["api", "packs", _, "publish" | "rollback"] | ["api", "uploads", _, "complete"] => "POST",
+        ["api", "packs", "rebuild" | "gc" | "events"]
+        | ["api", "packs", _, "publish" | "rollback"]
+        | ["api", "uploads", _, "complete"] => "POST",
         ["api", "packs", _, "releases" | "scheduled", _] => "DELETE",
+        ["api", "packs", _] => "GET, HEAD, PUT, PATCH",
         ["api", "uploads"] => "GET, HEAD, POST",
         ["api", "uploads", _] => "GET, HEAD, DELETE",
         ["api", "uploads", _, "parts", _] => "PUT",

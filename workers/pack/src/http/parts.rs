@@ -2,10 +2,10 @@
 
 use edge::{Failure, auth, body, clock, log, reply};
 use serde::Serialize;
+use serde_json::Value;
 use types::{
     Code, PackName, Timestamp,
     config::PackConfig,
-    pack::Uploaded,
     token::{Action, TokenEntry},
 };
 use uuid::Uuid;
@@ -99,8 +99,14 @@ pub async fn put(
     })?;
     let length = content_length(request.headers(), config)?;
     let body = request.inner().body();
-    let Part { part, etag, .. } = flow::put_part(&platform, &record, number, length, body).await?;
-    reply::json(200, &PartStored { part, etag })
+    let stored = flow::put_part(&platform, &record, number, length, body).await?;
+    reply::json(
+        200,
+        &PartStored {
+            part: stored.number,
+            etag: stored.etag,
+        },
+    )
 }
 
 /// An upload as its owner sees it.
@@ -122,7 +128,7 @@ struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    release: Option<Uploaded>,
+    release: Option<Value>,
 }
 
 fn show(record: Record, received: Vec<Part>) -> Shown {
@@ -212,7 +218,7 @@ pub async fn complete(
         match jobs::send(env, &Job::Verify { upload: record.id }).await {
             Ok(()) => return reply::json(202, &show(record, Vec::new())),
             // Without the queue the client waits.
-            Err(failure) => log::warn("queue", &format!("{failure:?}")),
+            Err(failure) => log::warn("queue", &failure.into_message()),
         }
     }
     match jobs::verify(&platform, config, &record).await? {

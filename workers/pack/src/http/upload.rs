@@ -45,8 +45,8 @@ pub async fn upload(
     };
     let platform = Platform::new(env)?;
     let body = request.inner().body();
-    let taken = ingest::upload(&platform, &upload, body, &config.public_url).await;
-    let accepted = match taken {
+    let outcome = ingest::upload(&platform, &upload, body, &config.public_url).await;
+    let accepted = match outcome {
         Ok(accepted) => accepted,
         Err(error) => {
             if let Some(reason) = error.reason() {

@@ -28,7 +28,7 @@ pub struct Retention {
 impl Registry {
     /// What points to a release, in words; empty if nothing does.
     pub fn references(&self, sha1: &Sha1) -> Vec<String> {
-        let pack = &self.registry;
+        let pack = &self.pack;
         let channels = pack
             .channels
             .iter()
@@ -60,7 +60,7 @@ impl Registry {
 
     /// The releases that a collection would take out: unreferenced, old, and not used lately.
     pub fn collectable(&self, retention: &Retention) -> Vec<Sha1> {
-        let mut releases: Vec<_> = self.registry.releases.iter().collect();
+        let mut releases: Vec<_> = self.pack.releases.iter().collect();
         releases.sort_by_key(|release| std::cmp::Reverse(release.release));
         releases
             .into_iter()
@@ -83,7 +83,7 @@ impl Registry {
     /// When the history last named these bytes.
     pub fn last_named(&self, sha1: &Sha1) -> Option<Timestamp> {
         let names = |end: Option<Sha1>| end == Some(*sha1);
-        self.registry
+        self.pack
             .history
             .iter()
             .filter(|change| names(change.before) || names(change.after))
@@ -92,7 +92,7 @@ impl Registry {
     }
 
     fn take_out(&mut self, sha1: &Sha1, action: ChangeKind, author: &Author) {
-        let pack = &mut self.registry;
+        let pack = &mut self.pack;
         pack.releases.retain(|release| release.sha1 != *sha1);
         for pointer in pack.channels.values_mut() {
             pointer.earlier.retain(|earlier| earlier != sha1);

@@ -12,10 +12,12 @@ mod view;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use types::{
     Channel, PackName, Sha1, Timestamp,
-    pack::{Change, ChangeKind, Check, Pack, Pointer, Release, Scheduled, SettingsChange},
+    pack::{
+        Change, ChangeKind, Check, Field, Pack, Pointer, Release, Scheduled, SettingsChange,
+        SettingsPatch,
+    },
     status::Version1,
 };
 use uuid::Uuid;
@@ -33,7 +35,8 @@ const HISTORY: usize = 1000;
 pub struct Registry {
     v: Version1,
     /// All that is known of the pack, in the shape that the API shows it.
-    registry: Pack,
+    #[serde(rename = "registry")]
+    pack: Pack,
     /// The highest number that a release ever had: none is given twice.
     #[serde(default)]
     last_release: u32,
@@ -66,23 +69,12 @@ pub struct NoSuchRelease;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NothingBefore;
 
-/// What of the settings is to be changed; `None` stays as it is.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Patch {
-    pub required: Option<bool>,
-    /// A text component object.
-    pub prompt: Option<Option<Value>>,
-    pub display_name: Option<Option<String>>,
-    pub pins: Option<Vec<Sha1>>,
-    pub incoming_channel: Option<Option<Channel>>,
-}
-
 impl Registry {
     /// A pack without releases.
     pub fn new(pack: PackName, uuid: Uuid) -> Self {
         Self {
             v: Version1,
-            registry: Pack {
+            pack: Pack {
                 pack,
                 uuid,
                 required: false,
@@ -100,11 +92,11 @@ impl Registry {
     }
 
     pub fn pack(&self) -> &Pack {
-        &self.registry
+        &self.pack
     }
 
     pub fn release(&self, sha1: &Sha1) -> Option<&Release> {
-        self.registry
+        self.pack
             .releases
             .iter()
             .find(|release| release.sha1 == *sha1)
@@ -116,9 +108,9 @@ impl Registry {
         if self.release(&verified.sha1).is_some() {
             return false;
         }
-        let numbers = self.registry.releases.iter().map(|release| release.release);
+        let numbers = self.pack.releases.iter().map(|release| release.release);
         self.last_release = numbers.max().unwrap_or(0).max(self.last_release) + 1;
-        self.registry.releases.push(Release {
+        self.pack.releases.push(Release {
             release: self.last_release,
             sha1: verified.sha1,
             size: verified.size,
@@ -127,7 +119,7 @@ impl Registry {
             warnings: verified.inspection.warnings.clone(),
             uploaded_at: author.at,
             uploaded_by: author.name.clone(),
-            check: Check::Pending,
+            check: Check::default(),
         });
         true
     }
@@ -140,7 +132,7 @@ impl Registry {
         author: &Author,
     ) -> Result<Previous, NoSuchRelease> {
         let release = self.release(sha1).ok_or(NoSuchRelease)?.release;
-        let pointer = self.registry.channels.get(channel);
+        let pointer = self.pack.channels.get(channel);
         let before = pointer.map(|pointer| pointer.sha1);
         if before == Some(*sha1) {
             return Ok(Previous(before));
@@ -154,7 +146,7 @@ impl Registry {
             published_at: author.at,
             earlier,
         };
-        self.registry.channels.insert(channel.clone(), pointer);
+        self.pack.channels.insert(channel.clone(), pointer);
         self.record_change(
             author,
             ChangeKind::Publish,
@@ -175,7 +167,7 @@ impl Registry {
         put_at: Timestamp,
         author: &Author,
     ) -> Result<Previous, NoSuchRelease> {
-        let pointer = self.registry.channels.get(channel);
+        let pointer = self.pack.channels.get(channel);
         let is_newer = pointer.is_none_or(|pointer| {
             (put_at, sha1.as_bytes()) > (pointer.published_at, pointer.sha1.as_bytes())
         });
@@ -183,7 +175,7 @@ impl Registry {
             return Ok(Previous(pointer.map(|pointer| pointer.sha1)));
         }
         let previous = self.publish(channel, sha1, author)?;
-        if let Some(pointer) = self.registry.channels.get_mut(channel) {
+        if let Some(pointer) = self.pack.channels.get_mut(channel) {
             pointer.published_at = put_at;
         }
         Ok(previous)
@@ -196,7 +188,7 @@ impl Registry {
         channel: &Channel,
         author: &Author,
     ) -> Result<Previous, NothingBefore> {
-        let pointer = self.registry.channels.get(channel).ok_or(NothingBefore)?;
+        let pointer = self.pack.channels.get(channel).ok_or(NothingBefore)?;
         let (before, mut earlier) = (pointer.sha1, pointer.earlier.clone());
         let sha1 = earlier.pop().ok_or(NothingBefore)?;
         let release = self.release(&sha1).ok_or(NothingBefore)?.release;
@@ -206,7 +198,7 @@ impl Registry {
             published_at: author.at,
             earlier,
         };
-        self.registry.channels.insert(channel.clone(), pointer);
+        self.pack.channels.insert(channel.clone(), pointer);
         self.record_change(
             author,
             ChangeKind::Rollback,
@@ -233,13 +225,13 @@ impl Registry {
             by: author.name.clone(),
         };
         let same = |other: &Scheduled| other.channel == *channel;
-        if self.registry.scheduled.contains(&scheduled) {
+        if self.pack.scheduled.contains(&scheduled) {
             return Ok(());
         }
-        let replaced = self.registry.scheduled.iter().find(|other| same(other));
+        let replaced = self.pack.scheduled.iter().find(|other| same(other));
         let before = replaced.map(|replaced| replaced.sha1);
-        self.registry.scheduled.retain(|other| !same(other));
-        self.registry.scheduled.push(scheduled);
+        self.pack.scheduled.retain(|other| !same(other));
+        self.pack.scheduled.push(scheduled);
         self.record_change(
             author,
             ChangeKind::Schedule,
@@ -252,7 +244,7 @@ impl Registry {
 
     /// Calls off what is scheduled for a channel; tells whether something was.
     pub fn unschedule(&mut self, channel: &Channel, author: &Author) -> bool {
-        let scheduled = &mut self.registry.scheduled;
+        let scheduled = &mut self.pack.scheduled;
         let Some(index) = scheduled.iter().position(|other| other.channel == *channel) else {
             return false;
         };
@@ -270,11 +262,11 @@ impl Registry {
     /// Publishes what was scheduled for a time that has come, in the order of those times, in the
     /// name of who scheduled it. Gives the channels that point elsewhere now.
     pub fn publish_due(&mut self, now: Timestamp) -> Vec<Channel> {
-        let waiting = std::mem::take(&mut self.registry.scheduled);
+        let waiting = std::mem::take(&mut self.pack.scheduled);
         let (mut due, later): (Vec<_>, Vec<_>) = waiting
             .into_iter()
             .partition(|scheduled| scheduled.at <= now);
-        self.registry.scheduled = later;
+        self.pack.scheduled = later;
         due.sort_by_key(|scheduled| scheduled.at);
         let mut channels = Vec::new();
         for scheduled in due {
@@ -294,7 +286,7 @@ impl Registry {
     /// Sets what fetching a release from its public URL has shown; tells whether the release is
     /// still there.
     pub fn set_check(&mut self, sha1: &Sha1, check: Check) -> bool {
-        let mut releases = self.registry.releases.iter_mut();
+        let mut releases = self.pack.releases.iter_mut();
         let Some(release) = releases.find(|release| release.sha1 == *sha1) else {
             return false;
         };
@@ -303,9 +295,13 @@ impl Registry {
     }
 
     /// Changes the settings. Pins must be releases.
-    pub fn change_settings(&mut self, patch: &Patch, author: &Author) -> Result<(), NoSuchRelease> {
-        let before = self.registry.settings();
-        let pack = &mut self.registry;
+    pub fn change_settings(
+        &mut self,
+        patch: &SettingsPatch,
+        author: &Author,
+    ) -> Result<(), NoSuchRelease> {
+        let before = self.pack.settings();
+        let pack = &mut self.pack;
         if let Some(pins) = &patch.pins {
             let is_release = |pin: &Sha1| pack.releases.iter().any(|release| release.sha1 == *pin);
             if !pins.iter().all(is_release) {
@@ -321,19 +317,19 @@ impl Registry {
         if let Some(required) = patch.required {
             pack.required = required;
         }
-        if let Some(prompt) = &patch.prompt {
+        if let Field::Set(prompt) = &patch.prompt {
             pack.prompt.clone_from(prompt);
         }
-        if let Some(name) = &patch.display_name {
+        if let Field::Set(name) = &patch.display_name {
             pack.display_name.clone_from(name);
         }
-        if let Some(channel) = &patch.incoming_channel {
+        if let Field::Set(channel) = &patch.incoming_channel {
             pack.incoming_channel.clone_from(channel);
         }
         let after = pack.settings();
         if before != after {
             self.record_change(author, ChangeKind::Settings, None, None, None);
-            if let Some(change) = self.registry.history.last_mut() {
+            if let Some(change) = self.pack.history.last_mut() {
                 change.settings = Some(Box::new(SettingsChange { before, after }));
             }
         }
@@ -348,7 +344,7 @@ impl Registry {
         before: Option<Sha1>,
         after: Option<Sha1>,
     ) {
-        let history = &mut self.registry.history;
+        let history = &mut self.pack.history;
         history.push(Change {
             at: author.at,
             by: author.name.clone(),

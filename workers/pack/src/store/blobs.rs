@@ -214,8 +214,9 @@ impl Blobs for Platform {
         let (stored, filled) = join(put, fill).await;
         match (stored, filled) {
             // When R2 needs no more of the body, the rest cannot be moved.
-            (Ok(stored @ (Stored::Exists | Stored::WrongHash)), _) => Ok(stored),
-            (Ok(stored), Ok(())) => Ok(stored),
+            (Ok(stored @ (Stored::Exists | Stored::WrongHash)), _) | (Ok(stored), Ok(())) => {
+                Ok(stored)
+            }
             _ if gone => Ok(Stored::CutOff),
             (_, Err(failure)) => Err(failed(failure)),
             (Err(error), Ok(())) => Err(error),

@@ -68,12 +68,6 @@ impl Platform {
         Ok(object.map(|object| found(&object, key, pack)))
     }
 
-    /// A listed object, if it is for a pack.
-    pub fn found_as(&self, object: &Object, key: &str) -> Option<Found> {
-        let pack = Found::pack_of(key)?;
-        Some(found(object, key, pack))
-    }
-
     /// The uploads there are, at most `limit` of them.
     pub async fn upload_ids(&self, limit: usize) -> Result<Vec<uuid::Uuid>, Failure> {
         let objects = self.list(&uploads()).await?;
@@ -88,9 +82,16 @@ impl Platform {
     }
 
     /// What was downloaded since then.
+    #[expect(clippy::unused_async)]
     pub async fn downloaded_since(&self, _since: Timestamp) -> Result<HashSet<Sha1>, Failure> {
         Ok(HashSet::new())
     }
+}
+
+/// A listed object, if it is for a pack.
+pub fn found_as(object: &Object, key: &str) -> Option<Found> {
+    let pack = Found::pack_of(key)?;
+    Some(found(object, key, pack))
 }
 
 fn found(object: &Object, key: &str, pack: PackName) -> Found {

@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub use blobs::{blob_key, blob_of, staging};
-pub use collection::Lock;
+pub use collection::{Lock, found_as};
 pub use uploads::{is_record, upload_of};
 
 const REGISTRIES: &str = "registry/";

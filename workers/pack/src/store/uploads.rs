@@ -68,7 +68,7 @@ impl Uploads for Platform {
         let stored = r2::replace(&self.bucket, &part_key(id, part), body).await;
         let stored = stored.map_err(failed)?;
         Ok(stored.map(|object| Part {
-            part,
+            number: part,
             size: object.size(),
             etag: object.etag(),
         }))
@@ -78,9 +78,9 @@ impl Uploads for Platform {
         let prefix = format!("{}part-", folder(id));
         let objects = self.list(&prefix).await.map_err(failed)?;
         let parts = objects.iter().filter_map(|object| {
-            let part = object.key().strip_prefix(&prefix)?.parse().ok()?;
+            let number = object.key().strip_prefix(&prefix)?.parse().ok()?;
             Some(Part {
-                part,
+                number,
                 size: object.size(),
                 etag: object.etag(),
             })

@@ -211,7 +211,7 @@ async fn write_down<S: Uploads>(
         match verdict {
             Verdict::Ready { uploaded, .. } => {
                 record.enter(State::Ready, now);
-                record.uploaded = Some((**uploaded).clone());
+                record.uploaded = serde_json::to_value(uploaded).ok();
             }
             Verdict::Rejected { reason } => {
                 record.enter(State::Rejected, now);

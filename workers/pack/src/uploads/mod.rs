@@ -8,7 +8,8 @@
 pub mod flow;
 
 use serde::{Deserialize, Serialize};
-use types::{Channel, PackName, Sha1, Timestamp, pack::Uploaded, status::Version1};
+use serde_json::Value;
+use types::{Channel, PackName, Sha1, Timestamp, status::Version1};
 use uuid::{Builder, Uuid};
 
 use crate::archive::MAX_PACK;
@@ -64,8 +65,8 @@ pub struct Record {
     pub state_since: Timestamp,
     /// Why it was rejected.
     pub reason: Option<String>,
-    /// What has become of it.
-    pub uploaded: Option<Uploaded>,
+    /// What has become of it: the answer to `complete`.
+    pub uploaded: Option<Value>,
 }
 
 /// What a client asks for.
@@ -90,7 +91,8 @@ fn yes() -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// From 1.
-    pub part: u32,
+    #[serde(rename = "part")]
+    pub number: u32,
     pub size: u64,
     pub etag: String,
 }
@@ -207,7 +209,7 @@ impl Record {
 
     /// The parts that have not come.
     pub fn missing(&self, received: &[Part]) -> Vec<u32> {
-        let has = |number: &u32| received.iter().any(|part| part.part == *number);
+        let has = |number: &u32| received.iter().any(|part| part.number == *number);
         (1..=self.parts()).filter(|number| !has(number)).collect()
     }
 
