@@ -19,6 +19,7 @@ mod rebuild;
 mod registry;
 mod store;
 mod sweep;
+mod unpacked;
 mod uploads;
 mod webhook;
 
