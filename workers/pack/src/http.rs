@@ -19,6 +19,7 @@ use crate::{
     ingest::{self, IngestError, Upload},
     latest,
     registry::{Author, Registry},
+    render::Format,
     store::Platform,
 };
 
@@ -84,7 +85,8 @@ pub async fn run(
     match route {
         Route::Latest => {
             let query = Query::read(request)?;
-            latest::answer(request.headers(), env, config, &query.pack, &query.channel).await
+            let (pack, channel) = (&query.pack, &query.channel);
+            latest::answer(request.headers(), env, config, pack, channel, query.format).await
         }
         Route::Packs => packs(request.headers(), env).await,
         Route::Pack(name) => pack(request.headers(), env, name).await,
@@ -98,6 +100,7 @@ struct Query {
     pack: PackName,
     channel: Channel,
     publish: bool,
+    format: Format,
 }
 
 impl Query {
@@ -106,6 +109,7 @@ impl Query {
             pack: PackName::main(),
             channel: Channel::stable(),
             publish: true,
+            format: Format::Json,
         };
         for (key, value) in edge::query(request) {
             let bad = |problem: String| Failure::new(Code::BadRequest, format!("{key}: {problem}"));
@@ -118,6 +122,9 @@ impl Query {
                     query.publish = value
                         .parse()
                         .map_err(|_| bad("must be true or false".to_owned()))?;
+                }
+                "format" => {
+                    query.format = value.parse().map_err(|error| bad(format!("{error}")))?;
                 }
                 _ => {}
             }

@@ -12,6 +12,7 @@ mod ingest;
 mod latest;
 mod ports;
 mod registry;
+mod render;
 mod store;
 mod sweep;
 
