@@ -56,13 +56,19 @@ pub fn require(
     action: Action,
     resource: Option<&str>,
 ) -> Result<TokenEntry, Failure> {
-    let unauthorized = |detail: &str| {
-        Failure::new(Code::Unauthorized, detail)
-            .with_header("WWW-Authenticate", "Bearer realm=\"genkan\"")
-    };
     let presented = bearer(headers)
         .ok_or_else(|| unauthorized("this needs a token: Authorization: Bearer <token>"))?;
-    match tokens(env)?.authorize(&presented, action, resource) {
+    require_of(&presented, env, action, resource)
+}
+
+/// The same of a token that came elsewhere than in `Authorization`.
+pub fn require_of(
+    presented: &Presented,
+    env: &Env,
+    action: Action,
+    resource: Option<&str>,
+) -> Result<TokenEntry, Failure> {
+    match tokens(env)?.authorize(presented, action, resource) {
         Ok(entry) => Ok(entry.clone()),
         Err(Denied::Unknown) => Err(unauthorized("this token is not known here")),
         Err(Denied::Lacks(scope)) => Err(Failure::new(
@@ -70,4 +76,9 @@ pub fn require(
             format!("this token lacks the scope {scope}"),
         )),
     }
+}
+
+fn unauthorized(detail: &str) -> Failure {
+    Failure::new(Code::Unauthorized, detail)
+        .with_header("WWW-Authenticate", "Bearer realm=\"genkan\"")
 }

@@ -17,7 +17,7 @@ use crate::{
     archive::MAX_PACK,
     download,
     ingest::{self, IngestError, Upload},
-    latest,
+    latest, polymath,
     registry::{Author, Registry},
     render::Format,
     store::Platform,
@@ -31,6 +31,8 @@ pub enum Route {
     Pack(String),
     Upload(String),
     Download(String),
+    Polymath,
+    PolymathDownload,
 }
 
 impl edge::Route for Route {
@@ -41,19 +43,26 @@ impl edge::Route for Route {
             Self::Pack(_) => "GET /api/packs/<pack>",
             Self::Upload(_) => "PUT /api/packs/<pack>",
             Self::Download(_) => "GET /packs/<sha1>.zip",
+            Self::Polymath => "POST /upload",
+            Self::PolymathDownload => "GET /pack.zip",
         }
     }
 
     fn audience(&self) -> Audience {
         match self {
-            Self::Upload(_) => Audience::Operator,
-            Self::Latest | Self::Packs | Self::Pack(_) | Self::Download(_) => Audience::Public,
+            Self::Upload(_) | Self::Polymath => Audience::Operator,
+            Self::Latest
+            | Self::Packs
+            | Self::Pack(_)
+            | Self::Download(_)
+            | Self::PolymathDownload => Audience::Public,
         }
     }
 
     fn errors(&self) -> ErrorFormat {
         match self {
-            Self::Download(_) => ErrorFormat::Line,
+            Self::Download(_) | Self::PolymathDownload => ErrorFormat::Line,
+            Self::Polymath => ErrorFormat::Polymath,
             _ => ErrorFormat::Problem,
         }
     }
@@ -67,8 +76,11 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
         (["api", "packs", pack], Method::Get) => Ok(Route::Pack((*pack).to_owned())),
         (["api", "packs", pack], Method::Put) => Ok(Route::Upload((*pack).to_owned())),
         (["packs", file], Method::Get) => Ok(Route::Download((*file).to_owned())),
+        // Every method, so that errors have its format.
+        (["upload"], _) => Ok(Route::Polymath),
+        (["pack.zip"], Method::Get) => Ok(Route::PolymathDownload),
         (["api", "packs", _], _) => Err(method_not_allowed("GET, HEAD, PUT")),
-        (["api", "pack", "latest"] | ["api", "packs"] | ["packs", _], _) => {
+        (["api", "pack", "latest"] | ["api", "packs"] | ["packs", _] | ["pack.zip"], _) => {
             Err(method_not_allowed("GET, HEAD"))
         }
         _ => Err(not_found("such path")),
@@ -91,7 +103,14 @@ pub async fn run(
         Route::Packs => packs(request.headers(), env).await,
         Route::Pack(name) => pack(request.headers(), env, name).await,
         Route::Upload(name) => upload(request, env, config, name).await,
-        Route::Download(file) => download::answer(request, &Platform::new(env)?.bucket, file).await,
+        Route::Download(_) | Route::PolymathDownload => {
+            let file = match route {
+                Route::Download(file) => file.clone(),
+                _ => polymath::file(request),
+            };
+            download::answer(request, &Platform::new(env)?.bucket, &file).await
+        }
+        Route::Polymath => polymath::upload(request, env, config).await,
     }
 }
 

@@ -1,7 +1,8 @@
 //! `pack`: a registry of Minecraft resource packs and the download itself.
 //!
 //! Routes (`openapi.yaml`, tag *pack*): `GET /api/pack/latest`, `GET /packs/<sha1>.zip`,
-//! `GET /api/packs`, `GET|PUT /api/packs/<pack>`. State: R2 `PACKS` is the truth, KV `PACK_KV` a
+//! `GET /api/packs`, `GET|PUT /api/packs/<pack>`, and for Polymath's clients `POST /upload`,
+//! `GET /pack.zip`. State: R2 `PACKS` is the truth, KV `PACK_KV` a
 //! cache of it. This file wires the events; `http` reads requests, `ingest`, `registry` and
 //! `archive` decide, `store` keeps.
 
@@ -10,6 +11,7 @@ mod download;
 mod http;
 mod ingest;
 mod latest;
+mod polymath;
 mod ports;
 mod registry;
 mod render;

@@ -103,7 +103,8 @@ pub fn blob_key(sha1: &Sha1) -> String {
     format!("packs/{sha1}.zip")
 }
 
-fn key(place: &Place) -> String {
+/// Where R2 keeps it.
+pub fn key(place: &Place) -> String {
     match place {
         Place::Blob(sha1) => blob_key(sha1),
         Place::Staged(name) => format!("{STAGING}{name}"),
