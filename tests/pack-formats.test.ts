@@ -55,9 +55,10 @@ async function withPrompt(prompt: unknown, required = false): Promise<{ pack: st
   return { pack, record };
 }
 
-/** What MiniMessage shows of a text that has no tags but escaped ones. */
+/** What MiniMessage shows of a text in one colour. */
 function shown(miniMessage: string): string {
-  return miniMessage.replace(/\\([\\<])/g, "$1");
+  const inside = miniMessage.replace(/^<#ff8800>|<\/#ff8800>$/g, "");
+  return inside.replaceAll("<newline>", "\n").replace(/\\([\\<])/g, "$1");
 }
 
 test("json is what the route answers without a format", { timeout: TIMEOUT }, async () => {

@@ -23,7 +23,8 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** A generous limit for one test, in milliseconds. */
 export const TIMEOUT = 120_000;
 
-const MIGRATIONS = "workers/ddns/migrations";
+/** The databases, each with a folder `workers/<name>/migrations`. */
+const DATABASES: Partial<Record<WorkerName, string>> = { status: "STATUS_DB", ddns: "OPS_DB" };
 const WORKERS = ["gateway", "pack", "status", "ddns"] as const;
 export type WorkerName = (typeof WORKERS)[number];
 
@@ -89,6 +90,7 @@ export interface Bindings {
   PACKS: R2;
   PACK_KV: Kv;
   STATUS_KV: Kv;
+  STATUS_DB: D1;
   OPS_DB: D1;
   [name: string]: unknown;
 }
@@ -139,7 +141,8 @@ export async function start(options: Options = {}): Promise<System> {
     workers: WORKERS.map((name) => ({
       configPath: configOf(name),
       prebuiltWorkerDir: join(ROOT, "workers", name, "build"),
-      vars: options[name] ?? {},
+      // No test looks at a public address, unless it has one.
+      vars: { ...(name === "pack" && { CHECK_PUBLISHED: false }), ...options[name] },
       secrets: name === "gateway" ? {} : secrets,
     })),
   });
@@ -150,7 +153,9 @@ export async function start(options: Options = {}): Promise<System> {
   try {
     const { url } = await harness.listen();
     const handle = (name: WorkerName) => handleOf(harness, name);
-    await handle("ddns").applyD1Migrations("OPS_DB");
+    for (const [name, binding] of Object.entries(DATABASES)) {
+      await handle(name as WorkerName).applyD1Migrations(binding);
+    }
     const origin = `http://127.0.0.1:${url.port}`;
     return {
       url: origin,
@@ -181,7 +186,10 @@ function copyConfigs(): string {
     mkdirSync(dirname(join(root, configOf(name))), { recursive: true });
     copyFileSync(join(ROOT, configOf(name)), join(root, configOf(name)));
   }
-  cpSync(join(ROOT, MIGRATIONS), join(root, MIGRATIONS), { recursive: true });
+  for (const name of Object.keys(DATABASES)) {
+    const folder = `workers/${name}/migrations`;
+    cpSync(join(ROOT, folder), join(root, folder), { recursive: true });
+  }
   return root;
 }
 

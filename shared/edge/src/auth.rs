@@ -3,7 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use types::{
     Code,
-    token::{Action, Denied, Presented, TokenEntry, Tokens},
+    token::{Action, Presented, TokenEntry, Tokens},
 };
 use worker::{Env, Headers};
 
@@ -56,26 +56,33 @@ pub fn require(
     action: Action,
     resource: Option<&str>,
 ) -> Result<TokenEntry, Failure> {
+    let entry = identify(headers, env)?;
+    allow(&entry, action, resource)?;
+    Ok(entry)
+}
+
+/// Lets a request through that bears one of our tokens. What it may do is still to be asked:
+/// [`allow`].
+pub fn identify(headers: &Headers, env: &Env) -> Result<TokenEntry, Failure> {
     let presented = bearer(headers)
         .ok_or_else(|| unauthorized("this needs a token: Authorization: Bearer <token>"))?;
-    require_of(&presented, env, action, resource)
+    identify_token(&presented, env)
 }
 
 /// The same of a token that came elsewhere than in `Authorization`.
-pub fn require_of(
-    presented: &Presented,
-    env: &Env,
-    action: Action,
-    resource: Option<&str>,
-) -> Result<TokenEntry, Failure> {
-    match tokens(env)?.authorize(presented, action, resource) {
-        Ok(entry) => Ok(entry.clone()),
-        Err(Denied::Unknown) => Err(unauthorized("this token is not known here")),
-        Err(Denied::Lacks(scope)) => Err(Failure::new(
+pub fn identify_token(presented: &Presented, env: &Env) -> Result<TokenEntry, Failure> {
+    let entry = tokens(env)?.find(presented).cloned();
+    entry.ok_or_else(|| unauthorized("this token is not known here"))
+}
+
+/// 403, naming the scope, unless the token has it.
+pub fn allow(entry: &TokenEntry, action: Action, resource: Option<&str>) -> Result<(), Failure> {
+    entry.allows(action, resource).map_err(|scope| {
+        Failure::new(
             Code::Forbidden,
             format!("this token lacks the scope {scope}"),
-        )),
-    }
+        )
+    })
 }
 
 fn unauthorized(detail: &str) -> Failure {

@@ -17,3 +17,12 @@ pub fn now() -> Timestamp {
 pub fn stored_at(object: &worker::Object) -> Timestamp {
     Timestamp::from_millis(i64::try_from(object.uploaded().as_millis()).unwrap_or(i64::MAX))
 }
+
+/// The moment for which a cron was due.
+pub fn scheduled(event: &worker::ScheduledEvent) -> Timestamp {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "milliseconds since the epoch"
+    )]
+    Timestamp::from_millis(event.schedule() as i64)
+}

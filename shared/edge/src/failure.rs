@@ -1,6 +1,8 @@
 //! What a handler returns when it does not answer: a problem for the client, or an inner error
 //! that goes to the log in full and to the client as nothing but `internal`.
 
+use std::convert::Infallible;
+
 use types::{Code, Problem};
 
 /// Why a request was not answered as asked.
@@ -33,6 +35,14 @@ impl Failure {
         self
     }
 
+    /// What happened, for the log.
+    pub fn into_message(self) -> String {
+        match self {
+            Self::Internal(message) => message,
+            Self::Problem { problem, .. } => problem.detail,
+        }
+    }
+
     /// What the client is told.
     pub fn into_problem(self) -> (Problem, Vec<(&'static str, String)>) {
         match self {
@@ -51,6 +61,13 @@ impl From<Problem> for Failure {
             problem,
             headers: Vec::new(),
         }
+    }
+}
+
+/// What cannot fail.
+impl From<Infallible> for Failure {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

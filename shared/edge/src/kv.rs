@@ -69,7 +69,21 @@ impl<T: Serialize + DeserializeOwned> Entry<T> {
         Ok(text)
     }
 
+    /// Deletes the key.
+    pub async fn delete(&self) -> Result<(), Failure> {
+        let deleted = self.store.delete(&self.key).await;
+        deleted.map_err(|error| self.failed(&error))
+    }
+
     fn failed(&self, error: &worker::KvError) -> Failure {
         Failure::internal(format!("KV {}: {error}", self.key))
     }
+}
+
+/// The first thousand keys of a namespace that begin with `prefix`.
+pub async fn keys(env: &Env, binding: &str, prefix: &str) -> Result<Vec<String>, Failure> {
+    let list = env.kv(binding)?.list().prefix(prefix.to_owned());
+    let list = list.execute().await;
+    let list = list.map_err(|error| Failure::internal(format!("KV {prefix}*: {error}")))?;
+    Ok(list.keys.into_iter().map(|key| key.name).collect())
 }

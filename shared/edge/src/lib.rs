@@ -5,13 +5,16 @@
 //! sockets.
 
 pub mod auth;
+pub mod body;
 pub mod clock;
+pub mod concat;
 pub mod conditional;
 pub mod config;
 mod failure;
 pub mod kv;
 pub mod log;
 mod query;
+pub mod queue;
 pub mod r2;
 mod random;
 pub mod reply;

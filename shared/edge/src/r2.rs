@@ -62,6 +62,18 @@ pub async fn create(
     }
 }
 
+/// Stores a body natively over whatever is there; `None` if it broke off, then nothing changed.
+pub async fn replace(
+    bucket: &Bucket,
+    key: &str,
+    body: impl Into<Data>,
+) -> Result<Option<Object>, Failure> {
+    match bucket.put(key, body).execute().await {
+        Ok(stored) => Ok(stored),
+        Err(error) => refusal(&error.to_string()).map(|_| None),
+    }
+}
+
 /// What the runtime says when a client goes away in the middle of its body.
 const CUT_OFF: [&str; 3] = [
     "FixedLengthStream",

@@ -21,13 +21,13 @@ const CHUNK: u32 = 256 * 1024;
 extern "C" {
     /// An identity transform that knows its length, as R2 asks for.
     #[wasm_bindgen(js_name = FixedLengthStream)]
-    type FixedLengthStream;
+    pub(crate) type FixedLengthStream;
     #[wasm_bindgen(constructor, catch, js_class = "FixedLengthStream")]
-    fn new(length: f64) -> Result<FixedLengthStream, JsValue>;
+    pub(crate) fn new(length: f64) -> Result<FixedLengthStream, JsValue>;
     #[wasm_bindgen(method, getter)]
-    fn readable(this: &FixedLengthStream) -> ReadableStream;
+    pub(crate) fn readable(this: &FixedLengthStream) -> ReadableStream;
     #[wasm_bindgen(method, getter)]
-    fn writable(this: &FixedLengthStream) -> WritableStream;
+    pub(crate) fn writable(this: &FixedLengthStream) -> WritableStream;
 }
 
 // The loop over the chunks is JavaScript: driven from Rust, each chunk stays reachable through the
@@ -96,12 +96,12 @@ impl Hashing {
     }
 }
 
-async fn digest(hasher: &DigestStream) -> Result<Sha1, Failure> {
+pub(crate) async fn digest(hasher: &DigestStream) -> Result<Sha1, Failure> {
     let digest = hasher.digest().await?.to_vec();
     Sha1::try_from(digest.as_slice()).map_err(|error| Failure::internal(error.to_string()))
 }
 
-fn js(error: &JsValue) -> Failure {
+pub(crate) fn js(error: &JsValue) -> Failure {
     let text = error
         .dyn_ref::<Object>()
         .map(|object| String::from(object.to_string()))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -54,8 +54,8 @@ pub struct Record {
     pub published_at: Option<Timestamp>,
 }
 
-/// What an upload answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What an upload, a publication and a rollback answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Uploaded {
     #[serde(flatten)]
     pub record: Record,
@@ -64,9 +64,12 @@ pub struct Uploaded {
     /// What the channel pointed to before.
     pub previous: Option<Sha1>,
     pub warnings: Vec<Warning>,
+    /// When it will be published, if that is later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_at: Option<Timestamp>,
 }
 
-/// One release of a pack: bytes that were stored and found valid. Never changes.
+/// One release of a pack: bytes that were stored and found valid. All but `check` never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     pub release: u32,
@@ -78,6 +81,32 @@ pub struct Release {
     pub uploaded_at: Timestamp,
     /// The name of the token.
     pub uploaded_by: String,
+    /// Whether its public URL serves these bytes: looked at once after it was published.
+    #[serde(default)]
+    pub check: Check,
+}
+
+/// What fetching a release from its public URL has shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    pub state: CheckState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckState {
+    /// Not looked at yet.
+    #[default]
+    Pending,
+    /// What came has the announced SHA-1.
+    Verified,
+    /// Something else came, or nothing: players cannot load it.
+    Failed,
 }
 
 /// Where a channel points.
@@ -86,16 +115,98 @@ pub struct Pointer {
     pub release: u32,
     pub sha1: Sha1,
     pub published_at: Timestamp,
+    /// What was published here before and not taken back, newest last: a rollback goes to the last
+    /// of them, and clients that the release is not for get the newest one that is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Sha1>,
 }
 
-/// One change of a channel: who, when, before and after.
+/// A publication that waits for its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheduled {
+    pub channel: Channel,
+    pub sha1: Sha1,
+    pub at: Timestamp,
+    /// The name of the token.
+    pub by: String,
+}
+
+/// What can be set for a pack: the part of [`Pack`] that `PATCH` changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    pub required: bool,
+    /// A text component object.
+    pub prompt: Option<Value>,
+    pub display_name: Option<String>,
+    pub pins: Vec<Sha1>,
+    /// The channel that direct uploads are published to; `None`: they are stored only.
+    pub incoming_channel: Option<Channel>,
+}
+
+/// A member of a merge patch (RFC 7396): left out, it stays as it is; null takes away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Field<T> {
+    #[default]
+    Kept,
+    Set(Option<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::Set)
+    }
+}
+
+/// What of the [`Settings`] is to be changed: the body of `PATCH /api/packs/<pack>`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SettingsPatch {
+    pub required: Option<bool>,
+    /// A text component; a string is read as `MiniMessage`.
+    pub prompt: Field<Value>,
+    pub display_name: Field<String>,
+    pub pins: Option<Vec<Sha1>>,
+    pub incoming_channel: Field<Channel>,
+}
+
+/// What a [`Change`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    #[default]
+    Publish,
+    Rollback,
+    /// A publication was put off to a time, `after` is what will be published.
+    Schedule,
+    /// A scheduled publication was called off; `before` is what would have been published.
+    Unschedule,
+    Settings,
+    /// A release was deleted by request.
+    Delete,
+    /// A release was collected: old, and nothing pointed to it.
+    Collect,
+}
+
+/// The settings before and after they were changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsChange {
+    pub before: Settings,
+    pub after: Settings,
+}
+
+/// One change of a pack: who, when, before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub at: Timestamp,
     pub by: String,
-    pub channel: Channel,
+    #[serde(default)]
+    pub action: ChangeKind,
+    /// `None` for what concerns no single channel.
+    pub channel: Option<Channel>,
     pub before: Option<Sha1>,
-    pub after: Sha1,
+    pub after: Option<Sha1>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<SettingsChange>>,
 }
 
 /// A pack with all that is known of it: the body of `GET /api/packs/<pack>`.
@@ -107,9 +218,31 @@ pub struct Pack {
     pub prompt: Option<Value>,
     pub display_name: Option<String>,
     pub pins: Vec<Sha1>,
+    #[serde(default = "stable")]
+    pub incoming_channel: Option<Channel>,
     pub channels: BTreeMap<Channel, Pointer>,
+    #[serde(default)]
+    pub scheduled: Vec<Scheduled>,
     pub releases: Vec<Release>,
+    /// Oldest first; the last thousand changes.
     pub history: Vec<Change>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is the default of an Option")]
+fn stable() -> Option<Channel> {
+    Some(Channel::stable())
+}
+
+impl Pack {
+    pub fn settings(&self) -> Settings {
+        Settings {
+            required: self.required,
+            prompt: self.prompt.clone(),
+            display_name: self.display_name.clone(),
+            pins: self.pins.clone(),
+            incoming_channel: self.incoming_channel.clone(),
+        }
+    }
 }
 
 /// The body of `GET /api/packs`.
@@ -160,6 +293,7 @@ mod tests {
             published: true,
             previous: None,
             warnings: vec![],
+            scheduled_at: None,
         };
         let tail = r#","published":true,"previous":null,"warnings":[]}"#;
         assert_eq!(

@@ -162,6 +162,17 @@ pub struct TokenEntry {
     pub scopes: Vec<Scope>,
 }
 
+impl TokenEntry {
+    /// Whether the token allows `action` on `resource`; the error is the scope that it lacks.
+    pub fn allows(&self, action: Action, resource: Option<&str>) -> Result<(), Scope> {
+        if (self.scopes.iter()).any(|scope| scope.covers(action, resource)) {
+            return Ok(());
+        }
+        let resource = resource.map(str::to_owned);
+        Err(Scope { action, resource })
+    }
+}
+
 /// A token as a client sent it. Its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Presented(String);
@@ -235,15 +246,8 @@ impl Tokens {
         resource: Option<&str>,
     ) -> Result<&TokenEntry, Denied> {
         let entry = self.find(presented).ok_or(Denied::Unknown)?;
-        if entry
-            .scopes
-            .iter()
-            .any(|scope| scope.covers(action, resource))
-        {
-            return Ok(entry);
-        }
-        let resource = resource.map(str::to_owned);
-        Err(Denied::Lacks(Scope { action, resource }))
+        entry.allows(action, resource).map_err(Denied::Lacks)?;
+        Ok(entry)
     }
 }
 

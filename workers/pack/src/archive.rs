@@ -16,6 +16,8 @@ use rawzip::{
 };
 use types::pack::{Formats, Versions, Warning};
 
+use crate::unpacked::{MAX_UNPACKED, Unpacked};
+
 /// The name of the file that makes a zip a resource pack.
 const META: &[u8] = b"pack.mcmeta";
 /// The largest `pack.mcmeta` that is read, unpacked, in bytes.
@@ -49,6 +51,8 @@ pub enum Refusal {
     BrokenDirectory,
     /// More directory than any pack has.
     HugeDirectory,
+    /// It unpacks to more than any pack does: bytes.
+    Bomb(u64),
     NoMeta,
     /// `pack.mcmeta` sits in this folder.
     MetaInFolder(String),
@@ -71,6 +75,10 @@ impl fmt::Display for Refusal {
                 f.write_str("the zip's central directory is broken; zip the pack again")
             }
             Self::HugeDirectory => f.write_str("the zip's central directory is larger than 16 MiB"),
+            Self::Bomb(size) => write!(
+                f,
+                "the zip unpacks to {size} bytes, {MAX_UNPACKED} are the limit: it would fill the players' memory"
+            ),
             Self::NoMeta => f.write_str("there is no pack.mcmeta at the root of the zip"),
             Self::MetaInFolder(folder) => write!(
                 f,
@@ -193,7 +201,16 @@ fn look(window: &Window) -> Result<Inspection, Refusal> {
             .map_or(Refusal::NoMeta, Refusal::MetaInFolder));
     };
     let meta = PackMeta::parse(&read_meta(&archive, &meta)?).map_err(Refusal::Meta)?;
+    if directory.unpacked.is_a_bomb() {
+        return Err(Refusal::Bomb(directory.unpacked.total));
+    }
     let mut warnings = directory.oddities.warnings();
+    if directory.unpacked.impossible {
+        warnings.push(warning(
+            "impossible-sizes",
+            "some files claim sizes that their data cannot have; the game does not mind",
+        ));
+    }
     if archive.end_offset() < window.size {
         warnings.push(warning(
             "bytes-after-archive",
@@ -239,6 +256,7 @@ struct Directory {
     /// Where the first file starts.
     starts_at: u64,
     oddities: Oddities,
+    unpacked: Unpacked,
 }
 
 struct Meta {
@@ -281,6 +299,11 @@ fn read_directory(archive: &ZipArchive<&Window>, buffer: &mut [u8]) -> Result<Di
         let name = path.as_bytes();
         check_readable(&entry, name)?;
         starts_at = starts_at.min(entry.local_header_offset());
+        directory.unpacked.add(
+            entry.compressed_size_hint(),
+            entry.uncompressed_size_hint(),
+            entry.compression_method() == CompressionMethod::STORE,
+        );
         directory.oddities.duplicate |= !names.insert(name.to_vec());
         directory.oddities.outside |=
             name.starts_with(b"/") || name.split(|byte| *byte == b'/').any(|part| part == b"..");

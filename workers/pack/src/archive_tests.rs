@@ -212,6 +212,34 @@ fn odd_zips_are_accepted_with_warnings() {
     assert_eq!(warnings(&before), ["bytes-before-archive"]);
 }
 
+/// The same archive, whose directory claims other sizes for its last file: packed, unpacked.
+fn claiming(mut archive: Vec<u8>, packed: u32, unpacked: u32) -> Vec<u8> {
+    let header = archive.windows(4).rposition(|bytes| bytes == b"PK\x01\x02");
+    let sizes = header.unwrap() + 20;
+    archive[sizes..sizes + 4].copy_from_slice(&packed.to_le_bytes());
+    archive[sizes + 4..sizes + 8].copy_from_slice(&unpacked.to_le_bytes());
+    archive
+}
+
+#[test]
+fn a_zip_that_unpacks_to_too_much_is_refused_and_lies_about_sizes_are_only_odd() {
+    let meta = || stored("pack.mcmeta", META_1_21);
+    let deflated = File {
+        method: CompressionMethod::DEFLATE,
+        ..stored("big.bin", deflated("x"))
+    };
+    let archive = zip(&[meta(), deflated]);
+    let bomb = claiming(archive.clone(), 100_000_000, 3_000_000_000);
+    assert_eq!(
+        outcome(&bomb),
+        Err(Refusal::Bomb(3_000_000_000 + META_1_21.len() as u64))
+    );
+    assert_eq!(
+        warnings(&claiming(archive, 3, u32::MAX - 1)),
+        ["impossible-sizes"]
+    );
+}
+
 #[test]
 fn a_pack_for_a_format_from_the_future_is_accepted_with_a_warning() {
     let meta = r#"{"pack":{"min_format":9000,"max_format":9001,"description":"x"}}"#;

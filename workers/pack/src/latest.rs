@@ -7,7 +7,7 @@ use types::{Channel, PackName, config::PackConfig, pack::Record};
 use worker::{Env, Headers, Response};
 
 use crate::{
-    ports::Store,
+    ports::Registries as _,
     render::{Format, Rendered, render},
     store::Platform,
 };
@@ -39,9 +39,8 @@ pub async fn answer(
 /// The record's text in the format that was asked for; as JSON it is there already.
 fn rendered(text: String, format: Format) -> Result<Rendered, Failure> {
     if format == Format::Json {
-        let content_type = reply::JSON;
         return Ok(Rendered {
-            content_type,
+            content_type: reply::JSON,
             body: text,
         });
     }
@@ -73,7 +72,7 @@ async fn from_kv(
             None
         }
         Err(failure) => {
-            log::warn("kv", &format!("{failure:?}"));
+            log::warn("kv", &failure.into_message());
             None
         }
     }

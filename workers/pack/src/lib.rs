@@ -1,26 +1,37 @@
 //! `pack`: a registry of Minecraft resource packs and the download itself.
 //!
-//! Routes (`openapi.yaml`, tag *pack*): `GET /api/pack/latest`, `GET /packs/<sha1>.zip`,
-//! `GET /api/packs`, `GET|PUT /api/packs/<pack>`, and for Polymath's clients `POST /upload`,
-//! `GET /pack.zip`. State: R2 `PACKS` is the truth, KV `PACK_KV` a
-//! cache of it. This file wires the events; `http` reads requests, `ingest`, `registry` and
-//! `archive` decide, `store` keeps.
+//! Routes: `http` (`openapi.yaml`, tag *pack*). State: R2 `PACKS` is the truth, KV `PACK_KV` a
+//! cache of it; what nobody waits for goes through the queue `PACK_QUEUE`. This file wires the
+//! events; `http` reads requests and `jobs` messages, `ingest`, `uploads`, `registry` and `archive`
+//! decide, `store` keeps.
 
 mod archive;
+mod change;
+mod check;
+mod collect;
 mod download;
 mod http;
 mod ingest;
+mod jobs;
 mod latest;
 mod polymath;
 mod ports;
+mod rebuild;
 mod registry;
 mod render;
 mod store;
 mod sweep;
+mod unpacked;
+mod uploads;
+mod webhook;
 
 use edge::config::Cached;
 use types::config::PackConfig;
-use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
+use worker::{
+    Context, Env, MessageBatch, Request, Response, ScheduleContext, ScheduledEvent, event,
+};
+
+use crate::store::Platform;
 
 static CONFIG: Cached<PackConfig> = Cached::new();
 
@@ -33,6 +44,22 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
 }
 
 #[event(scheduled)]
-async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    edge::tick("pack", sweep::sweep(&env, edge::clock::now())).await;
+async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    let now = edge::clock::scheduled(&event);
+    let work = async {
+        let platform = Platform::new(&env)?;
+        sweep::sweep(&platform, CONFIG.get(&env)?, now).await
+    };
+    edge::tick("pack", work).await;
+}
+
+#[event(queue)]
+async fn queue(batch: MessageBatch<()>, env: Env, _context: Context) -> worker::Result<()> {
+    let config = CONFIG.get(&env);
+    let config = config.map_err(|failure| worker::Error::from(failure.into_message()))?;
+    edge::queue::consume(&batch, async |message| {
+        jobs::handle(&env, config, message).await
+    })
+    .await;
+    Ok(())
 }

@@ -11,7 +11,7 @@
 mod form;
 
 use edge::{
-    Failure, auth, clock, random_bytes, reply,
+    Failure, auth, clock, reply,
     stream::{Front, Part},
 };
 use futures::future::join;
@@ -21,18 +21,20 @@ use types::{
     config::PackConfig,
     token::{Action, Presented, TokenEntry},
 };
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 use worker::{
     Env, Headers, HttpMetadata, Method, Object, ObjectBody, Range, Request, Response, ResponseBody,
+    web_sys::ReadableStream,
 };
 
 use self::form::{Boundary, FormError};
 use crate::{
     archive::MAX_PACK,
-    ingest::{self, IngestError, Upload},
-    ports::{Place, Store as _},
+    http::{accept, random_id},
+    ingest::{IngestError, Publish, Target, Upload},
+    ports::{Blobs as _, Place},
     registry::Author,
-    store::{self, Platform},
+    store::{Platform, staged_key},
 };
 
 /// How much of a form may come before the file, in bytes.
@@ -90,13 +92,15 @@ pub async fn upload(
             return Err(failure);
         }
     };
-    let id = Builder::from_random_bytes(random_bytes()?).into_uuid();
     let platform = Platform::new(env)?;
-    let result = take(&platform, rest, id, token, config).await;
+    // Where the rest of the form lies for as long as the upload takes: among the bodies whose hash
+    // is not known yet.
+    let aside = random_id()?;
+    let result = take(&platform, rest, aside, token, env, config).await;
     // Also when it failed; what is left behind after a crash, the cron collects.
-    let discarded = platform.discard(&set_aside(id)).await;
+    let discarded = platform.discard(&Place::Staged(aside)).await;
     let uploaded = result?;
-    discarded.map_err(IngestError::Store)?;
+    discarded?;
     reply::json(200, &uploaded)
 }
 
@@ -135,7 +139,8 @@ fn judge(
 ) -> Result<(u32, u32, TokenEntry), Failure> {
     let form::Front { id, file_at } = form::front(&front.bytes(), boundary)?;
     let pack = config.polymath_pack.as_str();
-    let token = auth::require_of(&Presented::new(id), env, Action::PackWrite, Some(pack))?;
+    let token = auth::identify_token(&Presented::new(id), env)?;
+    auth::allow(&token, Action::PackWrite, Some(pack))?;
     let skip = u32::try_from(file_at).ok();
     let length = total.checked_sub(file_at as u64);
     let length = length.ok_or(IngestError::CutOff)?;
@@ -147,57 +152,58 @@ fn judge(
     Ok((skip, length, token))
 }
 
-/// Where the rest of a form lies for as long as the upload takes: among the bodies whose hash is
-/// not known yet.
-fn set_aside(id: Uuid) -> Place {
-    Place::Staged(format!("{id}-form"))
-}
-
 async fn take(
     platform: &Platform,
     rest: Rest,
-    id: Uuid,
+    aside: Uuid,
     token: TokenEntry,
+    env: &Env,
     config: &PackConfig,
 ) -> Result<Uploaded, Failure> {
-    let key = store::key(&set_aside(id));
+    let key = staged_key(aside);
     let part = set_rest_aside(platform, &key, rest).await?;
-    if part.length > config.max_upload_bytes.min(MAX_PACK) {
-        return Err(too_large(
-            part.length,
-            config.max_upload_bytes.min(MAX_PACK),
-        ));
+    let limit = config.max_upload_bytes.min(MAX_PACK);
+    if part.length > limit {
+        return Err(too_large(part.length, limit));
     }
-    let file = match part.length {
-        0 => None,
-        length => {
-            let range = Range::OffsetWithLength { offset: 0, length };
-            platform.bucket.get(&key).range(range).execute().await?
-        }
-    };
-    let body = file.as_ref().and_then(Object::body);
-    let body = match body.map(ObjectBody::response_body).transpose()? {
-        Some(ResponseBody::Stream(stream)) => Some(stream),
-        _ => None,
-    };
     let upload = Upload {
-        pack: config.polymath_pack.clone(),
-        channel: Channel::stable(),
-        publish: true,
+        target: Target {
+            pack: config.polymath_pack.clone(),
+            publish: Publish::Now(Channel::stable()),
+            author: Author {
+                name: token.name,
+                at: clock::now(),
+            },
+            id: random_id()?,
+        },
         declared: Some(part.sha1),
         length: part.length,
-        author: Author {
-            name: token.name,
-            at: clock::now(),
-        },
-        id,
     };
-    let accepted = ingest::upload(platform, &upload, body, &config.public_url).await?;
+    let body = first_of(platform, &key, part.length).await?;
+    let accepted = accept(platform, env, config, &upload, body).await?;
     let record = accepted.uploaded.record;
     Ok(Uploaded {
         url: record.url,
         sha1: record.sha1,
     })
+}
+
+/// So many of the first bytes that lie there; `None` of none.
+async fn first_of(
+    platform: &Platform,
+    key: &str,
+    length: u64,
+) -> Result<Option<ReadableStream>, Failure> {
+    if length == 0 {
+        return Ok(None);
+    }
+    let range = Range::OffsetWithLength { offset: 0, length };
+    let object = platform.bucket.get(key).range(range).execute().await?;
+    let body = object.as_ref().and_then(Object::body);
+    match body.map(ObjectBody::response_body).transpose()? {
+        Some(ResponseBody::Stream(stream)) => Ok(Some(stream)),
+        _ => Err(Failure::internal(format!("{key} is gone"))),
+    }
 }
 
 /// Stores the rest of a form if it ends as a form does; gives the file's hash and length.

@@ -230,7 +230,11 @@ fn force_pack(record: &Record) -> String {
     // The table must be there even without a prompt in it.
     out.push_str("\n[global-pack.resourcepack]\n");
     if let Some(prompt) = &record.prompt {
-        let _ = writeln!(out, "prompt = {}", quoted(&minimessage(prompt)));
+        let _ = writeln!(
+            out,
+            "prompt = {}",
+            quoted(&Text::from_component(prompt).to_minimessage())
+        );
     }
     for (status, message) in ACTIONS {
         let _ = write!(
@@ -243,12 +247,6 @@ fn force_pack(record: &Record) -> String {
         }
     }
     out
-}
-
-/// The plain text, with what `MiniMessage` would read as a tag escaped.
-fn minimessage(prompt: &Value) -> String {
-    let plain = Text::from_component(prompt).to_plain();
-    plain.replace('\\', "\\\\").replace('<', "\\<")
 }
 
 /// A double-quoted scalar of YAML 1.1 and 1.2, which is a basic string of TOML 1.0 too.

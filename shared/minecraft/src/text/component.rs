@@ -82,14 +82,7 @@ impl<'a> Walk<'a> {
             Value::Null => {}
             Value::String(text) => self.literal(text, inherited),
             Value::Bool(_) | Value::Number(_) => self.literal(&component.to_string(), inherited),
-            Value::Array(list) => {
-                let Some((first, rest)) = list.split_first() else {
-                    return;
-                };
-                self.steps
-                    .push(Step::Siblings(rest, style_of(first, inherited)));
-                self.steps.push(Step::Component(first, inherited));
-            }
+            Value::Array(_) => self.list(component, inherited),
             Value::Object(object) => {
                 let style = own_style(object, inherited);
                 match object.get("extra") {
@@ -101,6 +94,34 @@ impl<'a> Walk<'a> {
                 }
                 self.content(object, style);
             }
+        }
+    }
+
+    /// A list, and the lists that it begins with. They are walked together, for all of them pass on one style: that of
+    /// the first component that is none.
+    fn list(&mut self, list: &'a Value, inherited: Style) {
+        let mut first = list;
+        let mut rests = Vec::new();
+        while let Value::Array(list) = first {
+            let Some((head, rest)) = list.split_first() else {
+                break;
+            };
+            // as every component, each costs one; the caller has paid for the outermost
+            self.budget = self.budget.saturating_sub(usize::from(!rests.is_empty()));
+            if self.budget == 0 {
+                return;
+            }
+            rests.push(rest);
+            first = head;
+        }
+        let style = match first {
+            Value::Object(object) => own_style(object, inherited),
+            _ => inherited,
+        };
+        let rests = rests.into_iter().map(|rest| Step::Siblings(rest, style));
+        self.steps.extend(rests);
+        if !first.is_array() {
+            self.steps.push(Step::Component(first, inherited));
         }
     }
 
@@ -183,17 +204,6 @@ fn place<'a>(after: &'a str, next: &mut usize) -> (Place, &'a str) {
         return (Place::Argument(number - 1), rest);
     }
     (Place::Percent, after.strip_prefix('%').unwrap_or(after))
-}
-
-/// The style that a component passes on to its siblings in a list.
-fn style_of(mut component: &Value, inherited: Style) -> Style {
-    loop {
-        match component {
-            Value::Object(object) => return own_style(object, inherited),
-            Value::Array(list) if !list.is_empty() => component = &list[0],
-            _ => return inherited,
-        }
-    }
 }
 
 fn own_style(object: &Map<String, Value>, inherited: Style) -> Style {

@@ -35,6 +35,23 @@ fn every_shape_of_component_is_read() {
             json!({"score": {"name": "*", "objective": "o", "value": "7"}}),
             "7",
         ),
+        (json!({"selector": "@p", "separator": ", "}), "@p"),
+        (json!({"score": {"name": "*", "objective": "o"}}), ""),
+        (
+            json!({"nbt": "Name", "block": "0 0 0", "interpret": true, "extra": ["!"]}),
+            "!",
+        ),
+        (json!({"object": "atlas", "sprite": "block/stone"}), ""),
+        (
+            json!({"type": "text", "text": "a", "font": "uniform", "shadow_color": -1, "insertion": "b"}),
+            "a",
+        ),
+        (json!({"text": "nul \0 \u{fffd}"}), "nul \0 \u{fffd}"),
+        (
+            json!({"text": "a", "extra": [["b", ["c"]], 1.5, false]}),
+            "abc1.5false",
+        ),
+        (json!({"text": null, "extra": ["a"]}), "a"),
         (
             json!({"text": "hi", "clickEvent": {"action": "open_url"}, "unknown": [[{}]]}),
             "hi",
@@ -70,6 +87,15 @@ fn children_inherit_colour_and_decorations() {
             "§cjunk keeps it",
         ),
         (json!({"text": "a", "bold": "true", "italic": {}}), "§la"),
+        (
+            json!({"text": "", "bold": true, "extra": [
+                {"text": "g", "color": "#ff0000"}, {"text": "e", "color": "#ee0000"}, {"text": "n", "color": "#ee0000"}]}),
+            "§x§f§f§0§0§0§0§lg§x§e§e§0§0§0§0§len",
+        ),
+        (
+            json!({"text": "§x§b§2§3§a§4§8hex", "extra": [{"text": "#b23a48", "color": "#b23a48"}]}),
+            "§x§b§2§3§a§4§8hex#b23a48",
+        ),
     ];
     for (component, expected) in table {
         assert_eq!(legacy(&component), expected, "{component}");
@@ -128,6 +154,45 @@ fn depth_is_no_danger() {
     }
     assert_eq!(legacy(&extra), "§ldeep");
     assert_eq!(legacy(&list), "deep");
+}
+
+/// A component as deep as no JSON text that is parsed here can make it. Dropping one recurses: it is forgotten.
+fn nested(levels: usize, level: impl Fn(Value) -> Value) -> std::mem::ManuallyDrop<Value> {
+    std::mem::ManuallyDrop::new((0..levels).fold(json!("deep"), |inner, _| level(inner)))
+}
+
+#[test]
+fn a_hundred_thousand_levels_take_no_stack_and_no_time() {
+    let object = |key: &str, inner| Value::Object(Map::from_iter([(key.to_owned(), inner)]));
+    let list = |inner| Value::Array(vec![inner]);
+    let shapes: [&dyn Fn(Value) -> Value; 7] = [
+        &list,
+        &|inner| object("extra", list(inner)),
+        &|inner| object("extra", inner),
+        &|inner| object("text", inner),
+        &|inner| Value::Array(vec![inner, json!("after")]),
+        &|inner| Value::Array(vec![json!("before"), inner]),
+        &|inner| {
+            let mut object = Map::from_iter([("with".to_owned(), list(inner))]);
+            object.insert("translate".to_owned(), json!("%s"));
+            Value::Object(object)
+        },
+    ];
+    for shape in shapes {
+        assert_eq!(legacy(&nested(1_000, shape)).matches("deep").count(), 1);
+        assert!(!legacy(&nested(100_000, shape)).contains("deep"));
+    }
+}
+
+#[test]
+fn a_list_in_a_list_hands_its_first_style_to_all_that_follow() {
+    let component =
+        json!([[[{"text": "a", "color": "red"}, "b"], {"text": "c", "bold": true}, "d"], "e"]);
+    assert_eq!(legacy(&component), "§cab§lc§cde");
+    assert_eq!(
+        legacy(&json!([[], {"text": "a", "color": "red"}, "b"])),
+        "§ca§rb"
+    );
 }
 
 #[test]

@@ -1,17 +1,25 @@
 //! Text as the game shows it: runs of characters, each with its style fully resolved.
 //!
-//! One parser for text components ([`Text::from_component`]) and one for `§` strings ([`Text::from_legacy`]) make a
-//! [`Text`]; one module per format renders it ([`Text::to_plain`], [`Text::to_legacy`]). A renderer needs nothing but
-//! [`Text::runs`]: inheritance, translation and `§` codes are dealt with before.
+//! A parser per format makes a [`Text`]: [`Text::from_component`], [`Text::from_legacy`] for `§` strings and
+//! [`Text::from_minimessage`]. One module per format renders it: [`Text::to_plain`], [`Text::to_legacy`],
+//! [`Text::to_component`], [`Text::to_minimessage`], [`Text::to_html`], [`Text::to_ansi`]. A renderer needs nothing but
+//! [`Text::runs`]: inheritance, translation, gradients and `§` codes are dealt with before.
 //!
-//! Spec: "Text component format" and "Formatting codes" (minecraft.wiki).
+//! Spec: "Text component format" and "Formatting codes" (minecraft.wiki), "MiniMessage Format" (docs.advntr.dev).
 
+mod ansi;
 mod component;
+mod component_write;
+mod html;
 mod legacy;
+mod minimessage;
 mod plain;
 mod style;
+#[cfg(test)]
+mod testing;
 
 pub use legacy::HexColors;
+pub use minimessage::{MAX_MINIMESSAGE, MAX_MINIMESSAGE_ERRORS, MiniMessageError};
 pub use style::{Color, Decoration, NamedColor, Style};
 
 /// Styled text. Runs are never empty, never contain `§`, and neighbours differ in style. Lines are parted by `\n`.
@@ -58,4 +66,10 @@ impl Text {
             }
         }
     }
+}
+
+/// The characters that a page or a terminal may see: all but control characters, of which the line's end stays.
+fn shown(text: &str) -> impl Iterator<Item = char> {
+    text.chars()
+        .filter(|&char| char == '\n' || !char.is_control())
 }

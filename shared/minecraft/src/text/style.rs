@@ -2,6 +2,8 @@
 //!
 //! Spec: "Formatting codes" (minecraft.wiki).
 
+use std::fmt;
+
 /// How a run looks. The default is what the client shows without any style.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
@@ -75,6 +77,16 @@ impl Color {
         match self {
             Self::Named(named) => named,
             Self::Rgb(rgb) => NamedColor::nearest(rgb),
+        }
+    }
+}
+
+/// As [`Color::parse`] reads it: the name, or `#rrggbb` in lower case.
+impl fmt::Display for Color {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(named) => f.write_str(named.name()),
+            Self::Rgb([r, g, b]) => write!(f, "#{r:02x}{g:02x}{b:02x}"),
         }
     }
 }

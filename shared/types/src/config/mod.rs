@@ -20,11 +20,11 @@ pub use address::Address;
 pub use ddns::{DdnsConfig, DdnsHost};
 pub use gateway::{GatewayConfig, HostPattern, PathPrefix, Route};
 pub use host::HostName;
-pub use pack::{PackConfig, PublicUrl};
+pub use pack::{PackConfig, PublicUrl, WebhookUrl};
 pub use status::{StatusConfig, Target};
 
 /// The secrets a worker may have beside its `[vars]`.
-pub const SECRETS: [&str; 1] = ["TOKENS"];
+pub const SECRETS: [&str; 2] = ["TOKENS", "WEBHOOK_SECRET"];
 
 /// The workers whose configuration [`check`] knows.
 pub const WORKERS: [&str; 4] = ["gateway", "pack", "status", "ddns"];

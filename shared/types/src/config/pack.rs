@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Config;
+use super::{Config, InvalidConfig};
 use crate::PackName;
 
 /// Where players' clients reach this worker: `https://rp.example.com`, no slash at the end.
@@ -46,13 +46,82 @@ pub struct PackConfig {
     /// What `POST /upload` publishes: clients of a Polymath name no pack.
     #[serde(default = "PackName::main")]
     pub polymath_pack: PackName,
+    /// How long a blob stays after it was last needed, in days.
+    #[serde(default = "month")]
+    pub gc_grace_days: i64,
+    /// The newest releases of a pack that are never collected: a client keeps its last 20 packs.
+    #[serde(default = "kept_by_clients")]
+    pub gc_keep_releases: usize,
+    /// Whether the public URL of a release is fetched once after it was published.
+    #[serde(default = "yes")]
+    pub check_published: bool,
+    /// Who is told of publications and refusals.
+    #[serde(default)]
+    pub webhook_url: Option<WebhookUrl>,
+    /// Local development: events of R2 can be sent by request.
+    #[serde(default)]
+    pub local_events: bool,
 }
 
 fn free_plan() -> u64 {
     100_000_000
 }
 
-impl Config for PackConfig {}
+fn month() -> i64 {
+    30
+}
+
+fn kept_by_clients() -> usize {
+    20
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The longest grace period, in days.
+const MAX_GRACE: i64 = 3650;
+
+impl Config for PackConfig {
+    fn validate(&self) -> Result<(), InvalidConfig> {
+        if !(1..=MAX_GRACE).contains(&self.gc_grace_days) {
+            let message = format!("{} is not 1 to {MAX_GRACE} days", self.gc_grace_days);
+            return Err(InvalidConfig::new("GC_GRACE_DAYS", message));
+        }
+        if self.gc_keep_releases == 0 {
+            return Err(InvalidConfig::new("GC_KEEP_RELEASES", "0 is not 1 or more"));
+        }
+        if self.max_upload_bytes == 0 {
+            return Err(InvalidConfig::new("MAX_UPLOAD_BYTES", "0 is not 1 or more"));
+        }
+        Ok(())
+    }
+}
+
+/// An http or https URL.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WebhookUrl(String);
+
+impl WebhookUrl {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for WebhookUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let rest = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
+        if rest.is_some_and(|rest| !rest.is_empty() && !rest.contains([' ', '#'])) {
+            return Ok(Self(text));
+        }
+        Err(format!("{text:?} is not an http or https URL"))
+    }
+}
 
 #[cfg(test)]
 mod tests {

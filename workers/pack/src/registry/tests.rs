@@ -1,5 +1,8 @@
 use proptest::prelude::*;
-use types::pack::{Formats, Versions};
+use types::{
+    config::PublicUrl,
+    pack::{Formats, Versions},
+};
 
 use super::*;
 

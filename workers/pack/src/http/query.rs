@@ -1,0 +1,76 @@
+//! What paths and queries say.
+
+use edge::Failure;
+use types::{Channel, Code, PackName, Sha1};
+use uuid::Uuid;
+use worker::Request;
+
+use crate::render::Format;
+
+/// The parameters that routes share, with their defaults.
+pub struct Query {
+    pub pack: PackName,
+    pub channel: Channel,
+    pub publish: bool,
+    pub dry_run: bool,
+    pub format: Format,
+}
+
+impl Query {
+    pub fn read(request: &Request) -> Result<Self, Failure> {
+        let mut query = Self {
+            pack: PackName::main(),
+            channel: Channel::stable(),
+            publish: true,
+            dry_run: false,
+            format: Format::Json,
+        };
+        for (key, value) in edge::query(request) {
+            let bad = |problem: String| Failure::new(Code::BadRequest, format!("{key}: {problem}"));
+            match key.as_str() {
+                "pack" => query.pack = value.parse().map_err(|error| bad(format!("{error}")))?,
+                "channel" => {
+                    query.channel = value.parse().map_err(|error| bad(format!("{error}")))?;
+                }
+                "publish" | "dry_run" => {
+                    let flag = value
+                        .parse()
+                        .map_err(|_| bad("must be true or false".to_owned()))?;
+                    match key.as_str() {
+                        "publish" => query.publish = flag,
+                        _ => query.dry_run = flag,
+                    }
+                }
+                "format" => {
+                    query.format = value.parse().map_err(|error| bad(format!("{error}")))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(query)
+    }
+}
+
+/// The pack that a path names.
+pub fn pack_name(text: &str) -> Result<PackName, Failure> {
+    text.parse()
+        .map_err(|error| Failure::new(Code::BadRequest, format!("pack: {error}")))
+}
+
+/// The hash that a path names.
+pub fn sha1(text: &str) -> Result<Sha1, Failure> {
+    text.parse()
+        .map_err(|error| Failure::new(Code::BadRequest, format!("sha1: {error}")))
+}
+
+/// The upload that a path names.
+pub fn upload_id(text: &str) -> Result<Uuid, Failure> {
+    text.parse()
+        .map_err(|_| Failure::new(Code::BadRequest, "an upload's id is a uuid"))
+}
+
+/// The channel that a path names.
+pub fn channel_name(text: &str) -> Result<Channel, Failure> {
+    text.parse()
+        .map_err(|error| Failure::new(Code::BadRequest, format!("channel: {error}")))
+}

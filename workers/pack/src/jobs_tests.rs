@@ -1,0 +1,59 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+/// As the documentation of R2 shows it.
+fn event(action: &str, key: &str) -> Value {
+    json!({
+        "account": "3f4b7e3dcab231cbfdaa90a6a28bd548",
+        "action": action,
+        "bucket": "genkan-packs",
+        "object": { "key": key, "size": 65536, "eTag": "c846ff7a18f28c2e262116d6e8719ef0" },
+        "eventTime": "2026-05-24T19:36:44.379Z"
+    })
+}
+
+#[test]
+fn an_event_of_r2_says_whether_something_came_or_went() {
+    let key = "incoming/main/a.zip";
+    for action in ["PutObject", "CopyObject", "CompleteMultipartUpload"] {
+        assert_eq!(
+            Message::read(&event(action, key).to_string()),
+            Message::Put(key.to_owned())
+        );
+    }
+    for action in ["DeleteObject", "LifecycleDeletion"] {
+        assert_eq!(
+            Message::read(&event(action, key).to_string()),
+            Message::Removed
+        );
+    }
+}
+
+#[test]
+fn what_is_no_message_is_poison() {
+    for message in [
+        json!(null),
+        json!("text"),
+        json!({}),
+        json!({"action": "PutObject"}),
+        json!({"action": 1, "object": {"key": "a"}}),
+        event("RenameObject", "a"),
+        json!({"verify": {"upload": "no uuid"}}),
+        json!({"check": {"pack": "main", "sha1": "0"}}),
+    ] {
+        let read = Message::read(&message.to_string());
+        assert!(matches!(read, Message::Poison(_)), "{message}");
+    }
+}
+
+#[test]
+fn a_job_is_pinned_byte_for_byte() {
+    let job = Job::Check {
+        pack: PackName::main(),
+        sha1: Sha1::of(b""),
+    };
+    let json = r#"{"check":{"pack":"main","sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}}"#;
+    assert_eq!(serde_json::to_string(&job).unwrap(), json);
+    assert_eq!(Message::read(json), Message::Job(job));
+}

@@ -1,0 +1,102 @@
+//! How long a release stays: deletion by request, and collection of what is old and unused.
+
+use std::collections::HashSet;
+
+use types::{Sha1, Timestamp, pack::ChangeKind};
+
+use super::{Author, Registry};
+
+/// Why a release is not deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeleteError {
+    NoSuchRelease,
+    /// What points to it: `channel "stable"`, `a pin`.
+    Referenced(Vec<String>),
+}
+
+/// What a collection leaves alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retention {
+    /// The releases with the highest numbers, this many: a client keeps its last packs.
+    pub newest: usize,
+    /// What was uploaded later than this.
+    pub uploaded_after: Timestamp,
+    /// What was downloaded lately.
+    pub downloaded: HashSet<Sha1>,
+}
+
+impl Registry {
+    /// What points to a release, in words; empty if nothing does.
+    pub fn references(&self, sha1: &Sha1) -> Vec<String> {
+        let pack = &self.pack;
+        let channels = pack
+            .channels
+            .iter()
+            .filter(|(_, pointer)| pointer.sha1 == *sha1)
+            .map(|(channel, _)| format!("channel \"{channel}\""));
+        let pins = pack
+            .pins
+            .iter()
+            .filter(|pin| *pin == sha1)
+            .map(|_| "a pin".to_owned());
+        let scheduled = pack
+            .scheduled
+            .iter()
+            .filter(|scheduled| scheduled.sha1 == *sha1)
+            .map(|scheduled| format!("what is scheduled for channel \"{}\"", scheduled.channel));
+        channels.chain(pins).chain(scheduled).collect()
+    }
+
+    /// Takes a release out, unless something points to it.
+    pub fn delete(&mut self, sha1: &Sha1, author: &Author) -> Result<(), DeleteError> {
+        self.release(sha1).ok_or(DeleteError::NoSuchRelease)?;
+        let references = self.references(sha1);
+        if !references.is_empty() {
+            return Err(DeleteError::Referenced(references));
+        }
+        self.take_out(sha1, ChangeKind::Delete, author);
+        Ok(())
+    }
+
+    /// The releases that a collection would take out: unreferenced, old, and not used lately.
+    pub fn collectable(&self, retention: &Retention) -> Vec<Sha1> {
+        let mut releases: Vec<_> = self.pack.releases.iter().collect();
+        releases.sort_by_key(|release| std::cmp::Reverse(release.release));
+        releases
+            .into_iter()
+            .skip(retention.newest)
+            .filter(|release| release.uploaded_at <= retention.uploaded_after)
+            .map(|release| release.sha1)
+            .filter(|sha1| !retention.downloaded.contains(sha1) && self.references(sha1).is_empty())
+            .collect()
+    }
+
+    /// Takes out what [`Registry::collectable`] names.
+    pub fn collect(&mut self, retention: &Retention, author: &Author) -> Vec<Sha1> {
+        let old = self.collectable(retention);
+        for sha1 in &old {
+            self.take_out(sha1, ChangeKind::Collect, author);
+        }
+        old
+    }
+
+    /// When the history last named these bytes.
+    pub fn last_named(&self, sha1: &Sha1) -> Option<Timestamp> {
+        let names = |end: Option<Sha1>| end == Some(*sha1);
+        self.pack
+            .history
+            .iter()
+            .filter(|change| names(change.before) || names(change.after))
+            .map(|change| change.at)
+            .max()
+    }
+
+    fn take_out(&mut self, sha1: &Sha1, action: ChangeKind, author: &Author) {
+        let pack = &mut self.pack;
+        pack.releases.retain(|release| release.sha1 != *sha1);
+        for pointer in pack.channels.values_mut() {
+            pointer.earlier.retain(|earlier| earlier != sha1);
+        }
+        self.record_change(author, action, None, Some(*sha1), None);
+    }
+}

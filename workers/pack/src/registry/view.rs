@@ -1,0 +1,58 @@
+//! A registry as readers see it.
+
+use types::{
+    Channel, Sha1,
+    config::PublicUrl,
+    pack::{Record, Release},
+};
+
+use super::Registry;
+
+impl Registry {
+    /// What a channel points to, as readers get it.
+    pub fn current(&self, channel: &Channel, public_url: &PublicUrl) -> Option<Record> {
+        let pointer = self.pack.channels.get(channel)?;
+        self.record(channel, &pointer.sha1, public_url)
+    }
+
+    /// What is published in a channel: what it points to, then what was published there before and
+    /// not taken back, newest first.
+    #[expect(dead_code)]
+    pub fn published(&self, channel: &Channel) -> Vec<&Release> {
+        let pointer = self.pack.channels.get(channel);
+        pointer
+            .iter()
+            .flat_map(|pointer| std::iter::once(&pointer.sha1).chain(pointer.earlier.iter().rev()))
+            .filter_map(|sha1| self.release(sha1))
+            .collect()
+    }
+
+    /// A release as seen from a channel; published or not.
+    pub fn record(&self, channel: &Channel, sha1: &Sha1, public_url: &PublicUrl) -> Option<Record> {
+        let release = self.release(sha1)?;
+        let pointer = self
+            .pack
+            .channels
+            .get(channel)
+            .filter(|pointer| pointer.sha1 == *sha1);
+        Some(Record {
+            pack: self.pack.pack.clone(),
+            channel: channel.clone(),
+            release: release.release,
+            sha1: *sha1,
+            url: download_url(public_url, sha1),
+            uuid: self.pack.uuid,
+            size: release.size,
+            formats: release.formats.clone(),
+            minecraft: release.minecraft.clone(),
+            required: self.pack.required,
+            prompt: self.pack.prompt.clone(),
+            published_at: pointer.map(|pointer| pointer.published_at),
+        })
+    }
+}
+
+/// The one address of these bytes, for ever.
+pub fn download_url(public_url: &PublicUrl, sha1: &Sha1) -> String {
+    format!("{}/packs/{sha1}.zip", public_url.as_str())
+}

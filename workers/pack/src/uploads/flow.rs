@@ -1,0 +1,241 @@
+//! The steps of an upload that takes several requests. Each can be repeated: what was done already
+//! is not done again, and what was broken off goes on.
+
+use types::{Timestamp, config::PublicUrl, pack::Uploaded};
+use uuid::Uuid;
+
+use super::{Found, Part, Record, Refused, Source, State};
+use crate::{
+    ingest::{self, IngestError, Publish, Target},
+    ports::{Blobs, Place, Registries, StoreError, Uploads},
+    registry::Author,
+};
+
+/// Attempts at a compare-and-swap of the record.
+const ATTEMPTS: u32 = 8;
+
+/// Why a step did not come to its end.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UploadError {
+    Refused(Refused),
+    /// The body of a part broke off; it was not stored.
+    CutOff,
+    /// Others changed the same record at every attempt.
+    Busy,
+    Store(StoreError),
+}
+
+impl From<StoreError> for UploadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refused> for UploadError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+/// The record of an upload that has not expired.
+pub async fn load<S: Uploads>(
+    store: &S,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<(Record, String), UploadError> {
+    let loaded = store.load_upload(id).await?;
+    let loaded = loaded.filter(|(record, _)| !record.has_expired(now));
+    loaded.ok_or(UploadError::Refused(Refused::NoSuchUpload))
+}
+
+/// Stores one part. One that came before is replaced.
+pub async fn put_part<S: Uploads>(
+    store: &S,
+    record: &Record,
+    part: u32,
+    length: u64,
+    body: Option<S::Part>,
+) -> Result<Part, UploadError> {
+    record.check_part(part, length)?;
+    let body = body.ok_or(UploadError::CutOff)?;
+    let stored = store.put_part(record.id, part, body).await?;
+    let stored = stored.ok_or(UploadError::CutOff)?;
+    if stored.size != length {
+        return Err(UploadError::CutOff);
+    }
+    Ok(stored)
+}
+
+/// What `complete` finds or brings about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Completed {
+    /// It is for the caller to verify it, now or later.
+    ToVerify(Record),
+    /// Somebody does already.
+    Underway(Record),
+    /// It was completed before: this came of it.
+    Over(Record),
+}
+
+/// Closes an upload whose parts have all come.
+pub async fn complete<S: Uploads>(
+    store: &S,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Completed, UploadError> {
+    for attempt in 0..ATTEMPTS {
+        let (mut record, etag) = load(store, id, now).await?;
+        if record.is_over() {
+            return Ok(Completed::Over(record));
+        }
+        if record.is_being_verified(now) {
+            return Ok(Completed::Underway(record));
+        }
+        let missing = record.missing(&store.parts(id).await?);
+        if record.state == State::Uploading && !missing.is_empty() {
+            return Err(Refused::Missing(missing).into());
+        }
+        record.enter(State::Verifying, now);
+        if store.save_upload(&record, Some(&etag)).await? {
+            return Ok(Completed::ToVerify(record));
+        }
+        store.wait(attempt).await;
+    }
+    Err(UploadError::Busy)
+}
+
+/// Takes up an object in `incoming/`: gives the record to verify, or `None` if its outcome is known.
+pub async fn discover<S: Uploads>(
+    store: &S,
+    found: &Found,
+    now: Timestamp,
+) -> Result<Option<Record>, UploadError> {
+    if let Some((record, _)) = store.load_upload(found.id()).await? {
+        return Ok((!record.is_over()).then_some(record));
+    }
+    let record = Record::incoming(found, now);
+    if store.save_upload(&record, None).await? {
+        return Ok(Some(record));
+    }
+    // Somebody else has taken it up at this moment; taken in twice, it is still one release.
+    Ok(Some(record))
+}
+
+/// What came of a verification.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    Ready {
+        uploaded: Box<Uploaded>,
+        new: bool,
+    },
+    Rejected {
+        reason: String,
+    },
+    /// The object is gone or was replaced: there is nothing to say of it any more.
+    Gone,
+}
+
+/// Takes in what an upload has brought and writes down what came of it. An error is one that time
+/// may mend: do it again.
+pub async fn verify<S: Uploads + Registries + Blobs>(
+    store: &S,
+    record: &Record,
+    public_url: &PublicUrl,
+    now: Timestamp,
+) -> Result<Verdict, IngestError> {
+    let target = Target {
+        pack: record.pack.clone(),
+        publish: match (&record.source, record.publish) {
+            (Source::Incoming { .. }, _) => Publish::Incoming(record.created_at),
+            (Source::Parts { .. }, true) => Publish::Now(record.channel.clone()),
+            (Source::Parts { .. }, false) => Publish::No(record.channel.clone()),
+        },
+        author: Author {
+            name: record.by.clone(),
+            at: now,
+        },
+        id: record.id,
+    };
+    let place = place(record);
+    let declared = record.sha1.as_ref();
+    let taken = if record.size > crate::archive::MAX_PACK {
+        Err(IngestError::TooLarge(record.size))
+    } else {
+        ingest::take(store, &target, &place, record.size, declared, public_url).await
+    };
+    let verdict = match taken {
+        Ok(accepted) => Verdict::Ready {
+            uploaded: Box::new(accepted.uploaded),
+            new: accepted.new,
+        },
+        Err(IngestError::Gone) if matches!(record.source, Source::Incoming { .. }) => Verdict::Gone,
+        Err(error) => match error.reason() {
+            Some(reason) => Verdict::Rejected { reason },
+            None => return Err(error),
+        },
+    };
+    write_down(store, record.id, &verdict, now).await?;
+    match (&record.source, &verdict) {
+        // A rejected object stays: it is the only one that its owner may have.
+        (Source::Incoming { .. }, Verdict::Rejected { .. } | Verdict::Gone) => {}
+        _ => store.discard(&place).await?,
+    }
+    Ok(verdict)
+}
+
+/// Where the bytes lie.
+fn place(record: &Record) -> Place {
+    match &record.source {
+        Source::Parts { part_size } => Place::Parts {
+            upload: record.id,
+            part_size: *part_size,
+            parts: record.parts(),
+        },
+        Source::Incoming { key, etag } => Place::Incoming {
+            key: key.clone(),
+            etag: etag.clone(),
+        },
+    }
+}
+
+async fn write_down<S: Uploads>(
+    store: &S,
+    id: Uuid,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Result<(), IngestError> {
+    for attempt in 0..ATTEMPTS {
+        let Some((mut record, etag)) = store.load_upload(id).await? else {
+            return Ok(()); // aborted meanwhile, or expired
+        };
+        match verdict {
+            Verdict::Ready { uploaded, .. } => {
+                record.enter(State::Ready, now);
+                record.uploaded = serde_json::to_value(uploaded).ok();
+            }
+            Verdict::Rejected { reason } => {
+                record.enter(State::Rejected, now);
+                record.reason = Some(reason.clone());
+            }
+            Verdict::Gone => {
+                store.forget_upload(id).await?;
+                return Ok(());
+            }
+        }
+        if store.save_upload(&record, Some(&etag)).await? {
+            return Ok(());
+        }
+        store.wait(attempt).await;
+    }
+    Err(IngestError::Busy)
+}
+
+/// Gives an upload up, with all its parts.
+pub async fn abort<S: Uploads>(store: &S, id: Uuid, now: Timestamp) -> Result<(), UploadError> {
+    let (record, _) = load(store, id, now).await?;
+    if record.is_being_verified(now) {
+        return Err(Refused::Over(record.state).into());
+    }
+    store.forget_upload(id).await?;
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! The outgoing webhook: tells another service what was published and what was refused.
+//!
+//! Signed as Standard Webhooks has it (standardwebhooks.com, specification 1.0): `webhook-id`,
+//! `webhook-timestamp` and `webhook-signature`, whose `v1` is the HMAC-SHA-256 of
+//! `<id>.<timestamp>.<body>` with the secret `WEBHOOK_SECRET` (`whsec_<base64>`). An answer other
+//! than 2xx is tried again, by the queue; the id stays, so that a receiver knows it.
+
+use std::time::Duration;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use edge::{Failure, clock, log};
+use futures::future::{Either, select};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::Sha256;
+use types::{
+    Timestamp,
+    config::PackConfig,
+    pack::{ChangeKind, Uploaded},
+};
+use uuid::Uuid;
+use worker::{Delay, Env, Fetch, Headers, Method, Request, RequestInit, web_sys};
+
+use crate::jobs::Refusal;
+
+/// The name of the secret.
+const SECRET: &str = "WEBHOOK_SECRET";
+/// How long a receiver may take.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What is sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The same at every attempt.
+    id: Uuid,
+    /// `pack.published`, `pack.refused`.
+    r#type: String,
+    timestamp: Timestamp,
+    data: Value,
+}
+
+impl Notice {
+    /// A channel points to another release: what a publication answers, who did it, and how.
+    pub fn published(id: Uuid, action: ChangeKind, uploaded: &Uploaded, by: &str) -> Self {
+        let record = &uploaded.record;
+        let data = serde_json::json!({
+            "action": action,
+            "by": by,
+            "pack": record.pack,
+            "channel": record.channel,
+            "release": record.release,
+            "sha1": record.sha1,
+            "previous": uploaded.previous,
+            "url": record.url,
+            "uuid": record.uuid,
+            "size": record.size,
+            "minecraft": record.minecraft,
+            "warnings": uploaded.warnings,
+        });
+        Self {
+            id,
+            r#type: "pack.published".to_owned(),
+            timestamp: record.published_at.unwrap_or_else(clock::now),
+            data,
+        }
+    }
+
+    /// Bytes were refused.
+    pub fn refused(id: Uuid, refusal: &Refusal<'_>) -> Self {
+        let data = serde_json::json!({
+            "pack": refusal.pack,
+            "by": refusal.by,
+            "reason": refusal.reason,
+        });
+        Self {
+            id,
+            r#type: "pack.refused".to_owned(),
+            timestamp: refusal.at,
+            data,
+        }
+    }
+
+    /// What the receiver reads: without the id, which is a header.
+    fn body(&self) -> String {
+        let body = serde_json::json!({
+            "type": self.r#type,
+            "timestamp": self.timestamp,
+            "data": self.data,
+        });
+        body.to_string()
+    }
+}
+
+/// The header `webhook-signature`. The error says what is wrong with the secret, not what it is.
+fn sign(secret: &str, id: &str, timestamp: i64, body: &str) -> Result<String, &'static str> {
+    let key = secret.strip_prefix("whsec_").unwrap_or(secret);
+    let key = BASE64_STANDARD.decode(key.trim());
+    let key = key.map_err(|_| "is not whsec_<base64>")?;
+    if key.len() < 16 {
+        return Err("has fewer than 16 bytes");
+    }
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| "is no key")?;
+    mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+    let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
+    Ok(format!("v1,{signature}"))
+}
+
+/// Delivers a notice. An error is to be tried again.
+pub async fn deliver(env: &Env, config: &PackConfig, notice: &Notice) -> Result<(), Failure> {
+    let Some(url) = &config.webhook_url else {
+        return Ok(()); // switched off since
+    };
+    let wrong =
+        |problem: &str| Failure::internal(format!("webhook: the secret {SECRET} {problem}"));
+    let secret = env.secret(SECRET).map_err(|_| wrong("is not set"))?;
+    let (id, body) = (format!("msg_{}", notice.id.simple()), notice.body());
+    let timestamp = clock::now().as_seconds();
+    let signature = sign(&secret.to_string(), &id, timestamp, &body).map_err(wrong)?;
+    let headers = Headers::new();
+    headers.set("Content-Type", "application/json")?;
+    headers.set("User-Agent", "genkan")?;
+    headers.set("webhook-id", &id)?;
+    headers.set("webhook-timestamp", &timestamp.to_string())?;
+    headers.set("webhook-signature", &signature)?;
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post)
+        .with_headers(headers)
+        .with_body(Some(body.into()));
+    let request = Request::new_with_init(url.as_str(), &init)?;
+    let fetch = Fetch::Request(request);
+    let sent = Box::pin(fetch.send());
+    let response = match select(sent, Delay::from(TIMEOUT)).await {
+        Either::Left((response, _)) => response?,
+        Either::Right(_) => return Err(Failure::internal("webhook: no answer within 15 s")),
+    };
+    let status = response.status_code();
+    let response: web_sys::Response = response.into();
+    if let Some(body) = response.body() {
+        drop(wasm_bindgen_futures::JsFuture::from(body.cancel()).await);
+    }
+    if !(200..300).contains(&status) {
+        return Err(Failure::internal(format!("webhook: answered {status}")));
+    }
+    log::info("webhook", &format!("{} {id} delivered", notice.r#type));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_that_of_the_specifications_example() {
+        let signature = sign(
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            r#"{"test": 2432232314}"#,
+        );
+        let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        assert_eq!(signature.unwrap(), expected);
+    }
+
+    #[test]
+    fn a_secret_that_is_none_is_refused() {
+        for secret in ["", "whsec_", "whsec_AAAA", "not base64 at all!"] {
+            assert!(sign(secret, "msg_1", 0, "").is_err(), "{secret:?}");
+        }
+    }
+}
