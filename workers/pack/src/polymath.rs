@@ -66,15 +66,16 @@ pub async fn upload(
     if request.method() != Method::Post {
         return Err(edge::method_not_allowed("POST"));
     }
-    let headers = request.headers();
-    let content_type = headers.get("content-type")?.unwrap_or_default();
-    let boundary = Boundary::of(&content_type)?;
-    let total = content_length(headers)?;
+    let body = request.inner().body();
     let limit = config.max_upload_bytes.min(MAX_PACK);
-    if total > limit.saturating_add(FRONT.into()) {
-        return Err(too_large(total, limit));
-    }
-    let body = request.inner().body().ok_or(FormError::Missing("id"))?;
+    let (boundary, total) = match judge_headers(request.headers(), limit) {
+        Ok(judged) => judged,
+        Err(failure) => {
+            drain(body).await;
+            return Err(failure);
+        }
+    };
+    let body = body.ok_or(FormError::Missing("id"))?;
     let front = Front::read(&body, FRONT).await;
     let front = front.map_err(|_| IngestError::CutOff)?;
     let (rest, token) = match judge(&front, &boundary, total, limit, env, config) {
@@ -109,6 +110,26 @@ pub fn file(request: &Request) -> String {
     let mut query = edge::query(request).into_iter();
     let id = query.find_map(|(key, value)| (key == "id").then_some(value));
     format!("{}.zip", id.unwrap_or_default())
+}
+
+/// Refuses by the headers what can be refused there; gives the boundary and the form's length.
+fn judge_headers(headers: &Headers, limit: u64) -> Result<(Boundary, u64), Failure> {
+    let content_type = headers.get("content-type")?.unwrap_or_default();
+    let boundary = Boundary::of(&content_type)?;
+    let total = content_length(headers)?;
+    if total > limit.saturating_add(FRONT.into()) {
+        return Err(too_large(total, limit));
+    }
+    Ok((boundary, total))
+}
+
+/// Reads a refused body to its end, or its client would not come to read why.
+async fn drain(body: Option<ReadableStream>) {
+    if let Some(body) = body
+        && let Ok(front) = Front::read(&body, FRONT).await
+    {
+        front.drain().await;
+    }
 }
 
 fn content_length(headers: &Headers) -> Result<u64, Failure> {
