@@ -64,14 +64,14 @@ pub fn require(
 /// Lets a request through that bears one of our tokens. What it may do is still to be asked:
 /// [`allow`].
 pub fn identify(headers: &Headers, env: &Env) -> Result<TokenEntry, Failure> {
-    let unauthorized = |detail: &str| {
-        Failure::new(Code::Unauthorized, detail)
-            .with_header("WWW-Authenticate", "Bearer realm=\"genkan\"")
-    };
     let presented = bearer(headers)
         .ok_or_else(|| unauthorized("this needs a token: Authorization: Bearer <token>"))?;
-    let tokens = tokens(env)?;
-    let entry = tokens.find(&presented).cloned();
+    identify_token(&presented, env)
+}
+
+/// The same of a token that came elsewhere than in `Authorization`.
+pub fn identify_token(presented: &Presented, env: &Env) -> Result<TokenEntry, Failure> {
+    let entry = tokens(env)?.find(presented).cloned();
     entry.ok_or_else(|| unauthorized("this token is not known here"))
 }
 
@@ -83,4 +83,9 @@ pub fn allow(entry: &TokenEntry, action: Action, resource: Option<&str>) -> Resu
             format!("this token lacks the scope {scope}"),
         )
     })
+}
+
+fn unauthorized(detail: &str) -> Failure {
+    Failure::new(Code::Unauthorized, detail)
+        .with_header("WWW-Authenticate", "Bearer realm=\"genkan\"")
 }

@@ -1,6 +1,7 @@
 //! One event, from the platform's call to its answer: routes, runs, turns failures into answers,
 //! logs.
 
+use serde::Serialize;
 use types::Problem;
 use worker::{Method, Request, Response, ResponseBuilder, web_sys};
 
@@ -24,6 +25,8 @@ pub enum ErrorFormat {
     Line,
     /// A dyndns2 code alone: `911`.
     Dyndns2,
+    /// `{"error":"…"}`: what plugins that upload to a Polymath print.
+    Polymath,
 }
 
 /// What a request asks for, as one value a path pattern.
@@ -162,11 +165,22 @@ fn answer_failure(
     Ok((response, inner))
 }
 
+#[derive(Serialize)]
+struct PolymathError<'a> {
+    error: &'a str,
+}
+
 fn render(problem: &Problem, format: ErrorFormat) -> Result<Response, Failure> {
     match format {
         ErrorFormat::Problem => reply::problem(problem),
         ErrorFormat::Line => reply::text(problem.status, &problem.detail),
         ErrorFormat::Dyndns2 => reply::text(503, "911"),
+        ErrorFormat::Polymath => {
+            let error = PolymathError {
+                error: &problem.detail,
+            };
+            reply::json(problem.status, &error)
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Bodies as native streams: the bytes stay with the runtime and never enter this worker's memory.
 
+mod delimited;
+
 use js_sys::Object;
 use types::Sha1;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
@@ -9,6 +11,8 @@ use worker::{
 };
 
 use crate::Failure;
+
+pub use delimited::{AFTER, Delimited, Front, Part};
 
 /// Bytes that are in flight between a body and where it goes, at most.
 const CHUNK: u32 = 256 * 1024;

@@ -6,7 +6,11 @@ use edge::{Failure, clock, kv::Held, log, not_found, reply};
 use types::{Channel, PackName, config::PackConfig, pack::Record};
 use worker::{Env, Headers, Response};
 
-use crate::{ports::Registries as _, store::Platform};
+use crate::{
+    ports::Registries as _,
+    render::{Format, Rendered, render},
+    store::Platform,
+};
 
 /// How often an instance at most writes to KV because a reader found it wanting, in milliseconds:
 /// KV takes few writes, and one is enough.
@@ -20,18 +24,30 @@ pub async fn answer(
     config: &PackConfig,
     pack: &PackName,
     channel: &Channel,
+    format: Format,
 ) -> Result<Response, Failure> {
     let platform = Platform::new(env)?;
     let text = match from_kv(&platform, config, pack, channel).await {
         Some(text) => text,
         None => from_r2(&platform, config, pack, channel).await?,
     };
-    reply::tagged(
-        headers,
-        &reply::tag_of(text.as_bytes()),
-        reply::JSON,
-        || Ok(text.into_bytes()),
-    )
+    let Rendered { content_type, body } = rendered(text, format)?;
+    let tag = reply::tag_of(body.as_bytes());
+    reply::tagged(headers, &tag, content_type, || Ok(body.into_bytes()))
+}
+
+/// The record's text in the format that was asked for; as JSON it is there already.
+fn rendered(text: String, format: Format) -> Result<Rendered, Failure> {
+    if format == Format::Json {
+        return Ok(Rendered {
+            content_type: reply::JSON,
+            body: text,
+        });
+    }
+    let record = serde_json::from_str(&text);
+    record
+        .and_then(|record| render(&record, format))
+        .map_err(|error| Failure::internal(error.to_string()))
 }
 
 /// What KV holds, if it is whole and of this deployment: the address of the bytes must be one that

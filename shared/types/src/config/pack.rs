@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{Config, InvalidConfig};
+use crate::PackName;
 
 /// Where players' clients reach this worker: `https://rp.example.com`, no slash at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -42,6 +43,9 @@ pub struct PackConfig {
     /// The largest body of one upload, in bytes: what the plan lets through.
     #[serde(default = "free_plan")]
     pub max_upload_bytes: u64,
+    /// What `POST /upload` publishes: clients of a Polymath name no pack.
+    #[serde(default = "PackName::main")]
+    pub polymath_pack: PackName,
     /// How long a blob stays after it was last needed, in days.
     #[serde(default = "month")]
     pub gc_grace_days: i64,
@@ -142,6 +146,10 @@ mod tests {
                 "[vars] MAX_UPLOAD_BYTES: invalid type",
             ),
             (
+                json!({"PUBLIC_URL": "https://a", "POLYMATH_PACK": "Main Pack"}),
+                "[vars] POLYMATH_PACK: ",
+            ),
+            (
                 json!({"PUBLIC_URL": "https://a", "MAX_UPLAOD": 1}),
                 "[vars] MAX_UPLAOD: unknown field `MAX_UPLAOD`",
             ),
@@ -152,8 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn the_upload_limit_defaults_to_that_of_the_free_plan() {
+    fn the_upload_limit_defaults_to_that_of_the_free_plan_and_polymath_to_the_default_pack() {
         let config = PackConfig::parse(json!({"PUBLIC_URL": "https://rp.example.com"})).unwrap();
         assert_eq!(config.max_upload_bytes, 100_000_000);
+        assert_eq!(config.polymath_pack, PackName::main());
     }
 }

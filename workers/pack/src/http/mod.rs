@@ -9,14 +9,14 @@ mod query;
 mod show;
 mod upload;
 
-pub use upload::random_id;
+pub use upload::{accept, random_id};
 
 use edge::{Audience, ErrorFormat, Failure, method_not_allowed, not_found};
 use types::config::PackConfig;
 use worker::{Env, Method, Request, Response};
 
 use self::query::Query;
-use crate::{download, latest, store::Platform};
+use crate::{download, latest, polymath, store::Platform};
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub enum Route {
     PutPart(String, String),
     Complete(String),
     Download(String),
+    Polymath,
+    PolymathDownload,
 }
 
 impl edge::Route for Route {
@@ -65,19 +67,26 @@ impl edge::Route for Route {
             Self::PutPart(..) => "PUT /api/uploads/<id>/parts/<n>",
             Self::Complete(_) => "POST /api/uploads/<id>/complete",
             Self::Download(_) => "GET /packs/<sha1>.zip",
+            Self::Polymath => "POST /upload",
+            Self::PolymathDownload => "GET /pack.zip",
         }
     }
 
     fn audience(&self) -> Audience {
         match self {
-            Self::Latest | Self::Packs | Self::Pack(_) | Self::Download(_) => Audience::Public,
+            Self::Latest
+            | Self::Packs
+            | Self::Pack(_)
+            | Self::Download(_)
+            | Self::PolymathDownload => Audience::Public,
             _ => Audience::Operator,
         }
     }
 
     fn errors(&self) -> ErrorFormat {
         match self {
-            Self::Download(_) => ErrorFormat::Line,
+            Self::Download(_) | Self::PolymathDownload => ErrorFormat::Line,
+            Self::Polymath => ErrorFormat::Polymath,
             _ => ErrorFormat::Problem,
         }
     }
@@ -110,6 +119,9 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
         (["api", "uploads", id], Method::Delete) => Route::AbortUpload(own(id)),
         (["api", "uploads", id, "parts", part], Method::Put) => Route::PutPart(own(id), own(part)),
         (["api", "uploads", id, "complete"], Method::Post) => Route::Complete(own(id)),
+        // Every method, so that errors have its format.
+        (["upload"], _) => Route::Polymath,
+        (["pack.zip"], Method::Get) => Route::PolymathDownload,
         _ => return Err(no_route(path)),
     };
     Ok(route)
@@ -118,7 +130,7 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
 /// 405 with what the path takes, or 404.
 fn no_route(path: &[&str]) -> Failure {
     method_not_allowed(match path {
-        ["api", "pack", "latest"] | ["api", "packs"] | ["packs", _] => "GET, HEAD",
+        ["api", "pack", "latest"] | ["api", "packs"] | ["packs", _] | ["pack.zip"] => "GET, HEAD",
         ["api", "packs", "rebuild" | "gc" | "events"]
         | ["api", "packs", _, "publish" | "rollback"]
         | ["api", "uploads", _, "complete"] => "POST",
@@ -141,7 +153,8 @@ pub async fn run(
     match route {
         Route::Latest => {
             let query = Query::read(request)?;
-            latest::answer(request.headers(), env, config, &query.pack, &query.channel).await
+            let (pack, channel) = (&query.pack, &query.channel);
+            latest::answer(request.headers(), env, config, pack, channel, query.format).await
         }
         Route::Packs => show::packs(request.headers(), env).await,
         Route::Pack(name) => show::pack(request.headers(), env, name).await,
@@ -160,7 +173,14 @@ pub async fn run(
         Route::AbortUpload(id) => parts::abort(request, env, id).await,
         Route::PutPart(id, part) => parts::put(request, env, config, id, part).await,
         Route::Complete(id) => parts::complete(request, env, config, id).await,
-        Route::Download(file) => download::answer(request, &Platform::new(env)?.bucket, file).await,
+        Route::Download(_) | Route::PolymathDownload => {
+            let file = match route {
+                Route::Download(file) => file.clone(),
+                _ => polymath::file(request),
+            };
+            download::answer(request, &Platform::new(env)?.bucket, &file).await
+        }
+        Route::Polymath => polymath::upload(request, env, config).await,
     }
 }
 

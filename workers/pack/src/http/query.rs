@@ -5,12 +5,15 @@ use types::{Channel, Code, PackName, Sha1};
 use uuid::Uuid;
 use worker::Request;
 
+use crate::render::Format;
+
 /// The parameters that routes share, with their defaults.
 pub struct Query {
     pub pack: PackName,
     pub channel: Channel,
     pub publish: bool,
     pub dry_run: bool,
+    pub format: Format,
 }
 
 impl Query {
@@ -20,6 +23,7 @@ impl Query {
             channel: Channel::stable(),
             publish: true,
             dry_run: false,
+            format: Format::Json,
         };
         for (key, value) in edge::query(request) {
             let bad = |problem: String| Failure::new(Code::BadRequest, format!("{key}: {problem}"));
@@ -36,6 +40,9 @@ impl Query {
                         "publish" => query.publish = flag,
                         _ => query.dry_run = flag,
                     }
+                }
+                "format" => {
+                    query.format = value.parse().map_err(|error| bad(format!("{error}")))?;
                 }
                 _ => {}
             }

@@ -4,12 +4,12 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use edge::{Failure, auth, clock, random_bytes, reply};
 use types::{Code, Sha1, config::PackConfig, pack::ChangeKind, token::Action};
 use uuid::{Builder, Uuid};
-use worker::{Env, Headers, Request, Response};
+use worker::{Env, Headers, Request, Response, web_sys::ReadableStream};
 
 use super::query::{Query, pack_name};
 use crate::{
     archive::MAX_PACK,
-    ingest::{self, Publish, Target, Upload},
+    ingest::{self, Accepted, Publish, Target, Upload},
     jobs::{self, Refusal},
     registry::Author,
     store::Platform,
@@ -45,31 +45,37 @@ pub async fn upload(
     };
     let platform = Platform::new(env)?;
     let body = request.inner().body();
-    let outcome = ingest::upload(&platform, &upload, body, &config.public_url).await;
-    let accepted = match outcome {
-        Ok(accepted) => accepted,
+    let accepted = accept(&platform, env, config, &upload, body).await?;
+    reply::json(if accepted.new { 201 } else { 200 }, &accepted.uploaded)
+}
+
+/// Takes in a body, and tells who wants to know what became of it.
+pub async fn accept(
+    platform: &Platform,
+    env: &Env,
+    config: &PackConfig,
+    upload: &Upload,
+    body: Option<ReadableStream>,
+) -> Result<Accepted, Failure> {
+    let Author { name: by, at } = &upload.target.author;
+    match ingest::upload(platform, upload, body, &config.public_url).await {
+        Ok(accepted) => {
+            jobs::published(env, config, ChangeKind::Publish, &accepted.uploaded, by).await;
+            Ok(accepted)
+        }
         Err(error) => {
             if let Some(reason) = error.reason() {
-                let Author { name: by, at } = &upload.target.author;
-                let (pack, by) = (&upload.target.pack, by.clone());
-                jobs::refused(
-                    env,
-                    config,
-                    Refusal {
-                        pack,
-                        by,
-                        at: *at,
-                        reason,
-                    },
-                )
-                .await;
+                let refusal = Refusal {
+                    pack: &upload.target.pack,
+                    by: by.clone(),
+                    at: *at,
+                    reason,
+                };
+                jobs::refused(env, config, refusal).await;
             }
-            return Err(error.into());
+            Err(error.into())
         }
-    };
-    let by = &upload.target.author.name;
-    jobs::published(env, config, ChangeKind::Publish, &accepted.uploaded, by).await;
-    reply::json(if accepted.new { 201 } else { 200 }, &accepted.uploaded)
+    }
 }
 
 /// A random uuid.

@@ -6,6 +6,7 @@ use edge::{Failure, clock, concat, r2, stream};
 use futures::future::join;
 use serde::{Deserialize, Serialize};
 use types::{PackName, Sha1, Timestamp, status::Version1};
+use uuid::Uuid;
 use worker::{
     Bucket, Conditional, HttpMetadata, Object, Range, ResponseBody, web_sys::ReadableStream,
 };
@@ -46,6 +47,11 @@ pub fn blob_of(key: &str) -> Option<Sha1> {
 /// Where staged bodies lie.
 pub fn staging() -> String {
     format!("{INCOMING}_staging/")
+}
+
+/// Where a staged body lies.
+pub fn staged_key(id: Uuid) -> String {
+    format!("{}{id}", staging())
 }
 
 /// A zip, with the name that a browser saves it under.
@@ -115,7 +121,7 @@ impl Source {
 fn sources(place: &Place) -> Vec<Source> {
     match place {
         Place::Blob(sha1) => vec![Source::new(blob_key(sha1))],
-        Place::Staged(id) => vec![Source::new(format!("{}{id}", staging()))],
+        Place::Staged(id) => vec![Source::new(staged_key(*id))],
         Place::Parts { upload, parts, .. } => (1..=*parts)
             .map(|part| Source::new(part_key(*upload, part)))
             .collect(),
@@ -161,7 +167,7 @@ impl Blobs for Platform {
 
     async fn stage(
         &self,
-        name: uuid::Uuid,
+        name: Uuid,
         body: ReadableStream,
         length: u64,
         declared: Option<&Sha1>,

@@ -25,7 +25,7 @@ use crate::{
     registry::Registry,
 };
 
-pub use blobs::{blob_key, blob_of, staging};
+pub use blobs::{blob_key, blob_of, staged_key, staging};
 pub use collection::{Lock, found_as};
 pub use uploads::{is_record, upload_of};
 
