@@ -11,6 +11,7 @@ pub mod config;
 mod failure;
 pub mod kv;
 pub mod log;
+pub mod prepared;
 mod query;
 pub mod r2;
 mod random;

@@ -84,7 +84,7 @@ pub async fn run(
     match route {
         Route::Latest => {
             let query = Query::read(request)?;
-            latest::answer(request.headers(), env, config, &query.pack, &query.channel).await
+            latest::answer(request, env, config, &query.pack, &query.channel).await
         }
         Route::Packs => packs(request.headers(), env).await,
         Route::Pack(name) => pack(request.headers(), env, name).await,

@@ -1,37 +1,72 @@
-//! What a channel points to, as readers get it: from KV, and from R2 when KV does not serve.
+//! What a channel points to, as readers get it: from this instance's memory, else from KV, and from
+//! R2 when KV does not serve.
+//!
+//! An instance keeps an answer for [`KEPT_MS`]. KV itself answers with what was true 30 to 60
+//! seconds ago, so readers notice nothing, and what this instance publishes itself it drops at
+//! once.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use edge::{Failure, clock, kv::Held, log, not_found, reply};
+use edge::{
+    Failure, Route as _, clock,
+    kv::Held,
+    log, not_found,
+    prepared::{Answers, Content},
+    reply,
+};
 use types::{Channel, PackName, config::PackConfig, pack::Record};
-use worker::{Env, Headers, Response};
+use worker::{Env, Request, Response, web_sys};
 
-use crate::{ports::Store, store::Platform};
+use crate::{WORKER, http::Route, ports::Store, store::Platform};
+
+/// How old an answer from memory may be, in milliseconds.
+const KEPT_MS: i64 = 5000;
+
+thread_local! {
+    static ANSWERS: Answers<PackName> = const { Answers::new(KEPT_MS) };
+}
 
 /// How often an instance at most writes to KV because a reader found it wanting, in milliseconds:
 /// KV takes few writes, and one is enough.
 const HEAL_EVERY_MS: i64 = 5000;
 static HEALED_AT: AtomicI64 = AtomicI64::new(0);
 
-/// `GET /api/pack/latest`.
+/// The answer to a request that was answered a moment ago.
+pub fn kept(request: &web_sys::Request) -> Option<web_sys::Response> {
+    ANSWERS.with(|answers| answers.answer(request))
+}
+
+/// Drops what is kept of a pack: to be called whenever readers were told something new.
+pub fn forget(pack: &PackName) {
+    ANSWERS.with(|answers| answers.forget(pack));
+}
+
+/// `GET /api/pack/latest`, when nothing is kept for it.
 pub async fn answer(
-    headers: &Headers,
+    request: &Request,
     env: &Env,
     config: &PackConfig,
     pack: &PackName,
     channel: &Channel,
 ) -> Result<Response, Failure> {
+    let epoch = ANSWERS.with(Answers::epoch);
     let platform = Platform::new(env)?;
     let text = match from_kv(&platform, config, pack, channel).await {
         Some(text) => text,
         None => from_r2(&platform, config, pack, channel).await?,
     };
-    reply::tagged(
-        headers,
-        &reply::tag_of(text.as_bytes()),
-        reply::JSON,
-        || Ok(text.into_bytes()),
-    )
+    let tag = reply::tag_of(text.as_bytes());
+    let content = Content {
+        worker: WORKER,
+        route: Route::Latest.name(),
+        tag: &tag,
+        media_type: reply::JSON,
+        body: text.as_bytes(),
+    };
+    ANSWERS.with(|answers| answers.keep(request.inner(), pack.clone(), epoch, &content))?;
+    reply::tagged(request.headers(), &tag, reply::JSON, || {
+        Ok(text.into_bytes())
+    })
 }
 
 /// What KV holds, if it is whole and of this deployment: the address of the bytes must be one that

@@ -17,16 +17,27 @@ mod sweep;
 
 use edge::config::Cached;
 use types::config::PackConfig;
-use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
 
+const WORKER: &str = "pack";
 static CONFIG: Cached<PackConfig> = Cached::new();
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
-    edge::serve("pack", request, http::parse, async |route, request| {
-        http::run(route, request, &env, CONFIG.get(&env)?).await
-    })
-    .await
+async fn fetch(
+    request: web_sys::Request,
+    env: Env,
+    _context: Context,
+) -> worker::Result<web_sys::Response> {
+    if let Some(kept) = latest::kept(&request) {
+        return Ok(kept);
+    }
+    let answer = edge::serve(
+        WORKER,
+        request.into(),
+        http::parse,
+        async |route, request| http::run(route, request, &env, CONFIG.get(&env)?).await,
+    );
+    Ok(answer.await?.into())
 }
 
 #[event(scheduled)]

@@ -18,6 +18,7 @@ use types::{Channel, PackName, Sha1, pack::Record};
 use worker::{Bucket, Delay, Env, HttpMetadata, Object, web_sys::ReadableStream};
 
 use crate::{
+    latest,
     ports::{Loaded, Place, Store, StoreError, Stored},
     registry::Registry,
 };
@@ -259,7 +260,9 @@ impl Store for Platform {
         let entry = self
             .announced(&record.pack, &record.channel)
             .map_err(failed)?;
-        entry.write(record).await.map(drop).map_err(failed)
+        let written = entry.write(record).await.map(drop).map_err(failed);
+        latest::forget(&record.pack);
+        written
     }
 
     async fn back_off(&self, attempt: u32) {
