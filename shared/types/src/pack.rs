@@ -80,6 +80,15 @@ pub struct Release {
     pub uploaded_by: String,
 }
 
+/// A release that is for other clients than the one that asked: in the 404 of
+/// `GET /api/pack/latest?version=`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Available {
+    pub sha1: Sha1,
+    pub formats: Formats,
+    pub minecraft: Option<Versions>,
+}
+
 /// Where a channel points.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pointer {

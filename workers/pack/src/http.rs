@@ -20,6 +20,7 @@ use crate::{
     latest,
     registry::{Author, Registry},
     store::Platform,
+    variant::Client,
 };
 
 /// What a request asks for.
@@ -84,7 +85,14 @@ pub async fn run(
     match route {
         Route::Latest => {
             let query = Query::read(request)?;
-            latest::answer(request, env, config, &query.pack, &query.channel).await
+            let (protocol, version) = (query.protocol.as_deref(), query.version.as_deref());
+            let asked = latest::Asked {
+                client: Client::read(protocol, version)
+                    .map_err(|error| Failure::new(Code::BadRequest, error))?,
+                pack: query.pack,
+                channel: query.channel,
+            };
+            latest::answer(request, env, config, &asked).await
         }
         Route::Packs => packs(request.headers(), env).await,
         Route::Pack(name) => pack(request.headers(), env, name).await,
@@ -98,6 +106,8 @@ struct Query {
     pack: PackName,
     channel: Channel,
     publish: bool,
+    protocol: Option<String>,
+    version: Option<String>,
 }
 
 impl Query {
@@ -106,6 +116,8 @@ impl Query {
             pack: PackName::main(),
             channel: Channel::stable(),
             publish: true,
+            protocol: None,
+            version: None,
         };
         for (key, value) in edge::query(request) {
             let bad = |problem: String| Failure::new(Code::BadRequest, format!("{key}: {problem}"));
@@ -119,6 +131,8 @@ impl Query {
                         .parse()
                         .map_err(|_| bad("must be true or false".to_owned()))?;
                 }
+                "protocol" => query.protocol = Some(value),
+                "version" => query.version = Some(value),
                 _ => {}
             }
         }

@@ -14,6 +14,7 @@ mod ports;
 mod registry;
 mod store;
 mod sweep;
+mod variant;
 
 use edge::config::Cached;
 use types::config::PackConfig;

@@ -133,6 +133,19 @@ impl Registry {
         Ok(Previous(before))
     }
 
+    /// The releases that a channel pointed to, the current one first, then the newest. To be
+    /// replaced by a stored list that leaves out what was rolled back.
+    pub fn published(&self, channel: &Channel) -> Vec<&Release> {
+        let changes = self.registry.history.iter().rev();
+        let mut published: Vec<&Release> = Vec::new();
+        for change in changes.filter(|change| change.channel == *channel) {
+            if published.iter().all(|release| release.sha1 != change.after) {
+                published.extend(self.release(&change.after));
+            }
+        }
+        published
+    }
+
     /// What a channel points to, as readers get it.
     pub fn current(&self, channel: &Channel, public_url: &PublicUrl) -> Option<Record> {
         let pointer = self.registry.channels.get(channel)?;
