@@ -5,6 +5,7 @@
 //! sockets.
 
 pub mod auth;
+pub mod cache;
 pub mod clock;
 pub mod conditional;
 pub mod config;

@@ -11,7 +11,7 @@ use types::{
     token::Action,
 };
 use uuid::Builder;
-use worker::{Env, Headers, Method, Request, Response};
+use worker::{Context, Env, Headers, Method, Request, Response};
 
 use crate::{
     archive::MAX_PACK,
@@ -80,6 +80,7 @@ pub async fn run(
     route: &Route,
     request: &Request,
     env: &Env,
+    context: &Context,
     config: &PackConfig,
 ) -> Result<Response, Failure> {
     match route {
@@ -97,7 +98,7 @@ pub async fn run(
         Route::Packs => packs(request.headers(), env).await,
         Route::Pack(name) => pack(request.headers(), env, name).await,
         Route::Upload(name) => upload(request, env, config, name).await,
-        Route::Download(file) => download::answer(request, &Platform::new(env)?.bucket, file).await,
+        Route::Download(file) => download::answer(request, env, context, config, file).await,
     }
 }
 

@@ -27,7 +27,7 @@ static CONFIG: Cached<PackConfig> = Cached::new();
 async fn fetch(
     request: web_sys::Request,
     env: Env,
-    _context: Context,
+    context: Context,
 ) -> worker::Result<web_sys::Response> {
     if let Some(kept) = latest::kept(&request) {
         return Ok(kept);
@@ -36,7 +36,7 @@ async fn fetch(
         WORKER,
         request.into(),
         http::parse,
-        async |route, request| http::run(route, request, &env, CONFIG.get(&env)?).await,
+        async |route, request| http::run(route, request, &env, &context, CONFIG.get(&env)?).await,
     );
     Ok(answer.await?.into())
 }
