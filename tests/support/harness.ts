@@ -23,7 +23,8 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** A generous limit for one test, in milliseconds. */
 export const TIMEOUT = 120_000;
 
-const MIGRATIONS = "workers/ddns/migrations";
+/** The D1 databases: who has each, and in its folder the migrations. */
+const DATABASES = { pack: "PACK_DB", ddns: "OPS_DB" } as const;
 const WORKERS = ["gateway", "pack", "status", "ddns"] as const;
 export type WorkerName = (typeof WORKERS)[number];
 
@@ -89,6 +90,7 @@ export interface Bindings {
   PACKS: R2;
   PACK_KV: Kv;
   STATUS_KV: Kv;
+  PACK_DB: D1;
   OPS_DB: D1;
   [name: string]: unknown;
 }
@@ -150,7 +152,9 @@ export async function start(options: Options = {}): Promise<System> {
   try {
     const { url } = await harness.listen();
     const handle = (name: WorkerName) => handleOf(harness, name);
-    await handle("ddns").applyD1Migrations("OPS_DB");
+    for (const [name, binding] of Object.entries(DATABASES)) {
+      await handle(name as keyof typeof DATABASES).applyD1Migrations(binding);
+    }
     const origin = `http://127.0.0.1:${url.port}`;
     return {
       url: origin,
@@ -181,7 +185,10 @@ function copyConfigs(): string {
     mkdirSync(dirname(join(root, configOf(name))), { recursive: true });
     copyFileSync(join(ROOT, configOf(name)), join(root, configOf(name)));
   }
-  cpSync(join(ROOT, MIGRATIONS), join(root, MIGRATIONS), { recursive: true });
+  for (const name of Object.keys(DATABASES)) {
+    const migrations = `workers/${name}/migrations`;
+    cpSync(join(ROOT, migrations), join(root, migrations), { recursive: true });
+  }
   return root;
 }
 

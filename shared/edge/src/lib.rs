@@ -9,6 +9,7 @@ pub mod cache;
 pub mod clock;
 pub mod conditional;
 pub mod config;
+pub mod d1;
 mod failure;
 pub mod kv;
 pub mod log;

@@ -18,6 +18,7 @@ use worker::{
 
 use crate::{
     registry::download_url,
+    stats,
     store::{Platform, blob_key},
 };
 
@@ -107,6 +108,13 @@ pub async fn answer(
     } else {
         blob.whole(context).await?
     };
+    // A condition, HEAD and 206 are no download.
+    let whole = answer
+        .as_ref()
+        .is_some_and(|answer| answer.status_code() == 200);
+    if whole && !head {
+        stats::count(sha1, headers, env, context);
+    }
     answer.ok_or_else(|| gone(file))
 }
 

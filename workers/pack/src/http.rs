@@ -19,6 +19,7 @@ use crate::{
     ingest::{self, IngestError, Upload},
     latest,
     registry::{Author, Registry},
+    stats,
     store::Platform,
     variant::Client,
 };
@@ -29,6 +30,7 @@ pub enum Route {
     Latest,
     Packs,
     Pack(String),
+    Stats(String),
     Upload(String),
     Download(String),
 }
@@ -39,6 +41,7 @@ impl edge::Route for Route {
             Self::Latest => "GET /api/pack/latest",
             Self::Packs => "GET /api/packs",
             Self::Pack(_) => "GET /api/packs/<pack>",
+            Self::Stats(_) => "GET /api/packs/<pack>/stats",
             Self::Upload(_) => "PUT /api/packs/<pack>",
             Self::Download(_) => "GET /packs/<sha1>.zip",
         }
@@ -47,7 +50,9 @@ impl edge::Route for Route {
     fn audience(&self) -> Audience {
         match self {
             Self::Upload(_) => Audience::Operator,
-            Self::Latest | Self::Packs | Self::Pack(_) | Self::Download(_) => Audience::Public,
+            Self::Latest | Self::Packs | Self::Pack(_) | Self::Stats(_) | Self::Download(_) => {
+                Audience::Public
+            }
         }
     }
 
@@ -65,12 +70,17 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
         (["api", "pack", "latest"], Method::Get) => Ok(Route::Latest),
         (["api", "packs"], Method::Get) => Ok(Route::Packs),
         (["api", "packs", pack], Method::Get) => Ok(Route::Pack((*pack).to_owned())),
+        (["api", "packs", pack, "stats"], Method::Get) => Ok(Route::Stats((*pack).to_owned())),
         (["api", "packs", pack], Method::Put) => Ok(Route::Upload((*pack).to_owned())),
         (["packs", file], Method::Get) => Ok(Route::Download((*file).to_owned())),
         (["api", "packs", _], _) => Err(method_not_allowed("GET, HEAD, PUT")),
-        (["api", "pack", "latest"] | ["api", "packs"] | ["packs", _], _) => {
-            Err(method_not_allowed("GET, HEAD"))
-        }
+        (
+            ["api", "pack", "latest"]
+            | ["api", "packs"]
+            | ["api", "packs", _, "stats"]
+            | ["packs", _],
+            _,
+        ) => Err(method_not_allowed("GET, HEAD")),
         _ => Err(not_found("such path")),
     }
 }
@@ -97,6 +107,7 @@ pub async fn run(
         }
         Route::Packs => packs(request.headers(), env).await,
         Route::Pack(name) => pack(request.headers(), env, name).await,
+        Route::Stats(name) => stats::answer(request, env, &pack_name(name)?).await,
         Route::Upload(name) => upload(request, env, config, name).await,
         Route::Download(file) => download::answer(request, env, context, config, file).await,
     }

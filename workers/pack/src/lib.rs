@@ -12,8 +12,10 @@ mod ingest;
 mod latest;
 mod ports;
 mod registry;
+mod stats;
 mod store;
 mod sweep;
+mod tally;
 mod variant;
 
 use edge::config::Cached;
