@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { start, TIMEOUT, type Answer, type System } from "./support/harness.ts";
 import { packOfSize, sha1, upload } from "./support/packs.ts";
 
@@ -180,4 +181,64 @@ test("a browser may read it from any site", { timeout: TIMEOUT }, async () => {
 test("twenty downloads at once all have the bytes", { timeout: TIMEOUT }, async () => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => get()));
   for (const answer of answers) assertWhole(answer);
+});
+
+/** Small enough that R2 is read once, and large enough that the first player does not wait for the copy. */
+for (const size of [1_000_000, 12_000_000]) {
+  test(`the copy of the data centre answers like R2: ${size} bytes`, { timeout: TIMEOUT }, async () => {
+    const bytes = packOfSize(size, 7);
+    const [hash, path] = [sha1(bytes), `/packs/${sha1(bytes)}.zip`];
+    await upload(system, bytes, { pack: "copied" });
+    const made: Answer[] = [];
+    // Ranges first: they fill nothing, so these come from R2.
+    const ranges = ["bytes=0-0", "bytes=400000-600000", "bytes=-1000", "bytes=999000-", `bytes=999000-${size * 2}`];
+    for (const range of ranges) made.push(await system.request(path, { headers: { Range: range } }));
+    made.push(await system.request(path));
+    await sleep(1_000); // the copy is made beside the answer
+    const { PACKS } = await system.env("pack");
+    await PACKS.delete(`packs/${hash}.zip`);
+    const copied: Answer[] = [];
+    for (const range of ranges) copied.push(await system.request(path, { headers: { Range: range } }));
+    copied.push(await system.request(path, { headers: { "Accept-Encoding": "gzip", "User-Agent": "x", Cookie: "a=b" } }));
+    copied.push(await system.request(`${path}?query=1`), await system.request(path, { headers: { Range: "bytes=5-2" } }));
+    const whole = made.at(-1)!;
+    for (const [index, answer] of copied.entries()) {
+      const { status, headers, body } = made[index] ?? whole;
+      delete headers.date;
+      delete answer.headers.date;
+      assert.deepEqual([answer.status, answer.headers], [status, headers]);
+      assert.ok(answer.body.equals(body), `${index}`);
+    }
+    assert.equal(whole.status, 200);
+    assert.ok(whole.body.equals(bytes));
+    assert.deepEqual(made.map(({ status }) => status), [206, 206, 206, 206, 206, 200]);
+  });
+}
+
+test("a burst for a pack that nobody has asked for yet gets all its bytes", { timeout: TIMEOUT }, async () => {
+  for (const size of [200_000, 10_000_000]) {
+    const bytes = packOfSize(size, 9);
+    await upload(system, bytes, { pack: "burst" });
+    const path = `/packs/${sha1(bytes)}.zip`;
+    const answers = await Promise.all(Array.from({ length: 30 }, () => system.request(path)));
+    for (const { status, body, headers } of answers) {
+      assert.deepEqual([status, headers["content-length"]], [200, `${size}`]);
+      assert.ok(body.equals(bytes));
+    }
+  }
+});
+
+test("who goes away in the middle takes nothing from those who come after", { timeout: TIMEOUT }, async () => {
+  const bytes = packOfSize(20_000_000, 11);
+  await upload(system, bytes, { pack: "gone" });
+  const url = `${system.url}/packs/${sha1(bytes)}.zip`;
+  const leaving = new AbortController();
+  const first = await fetch(url, { signal: leaving.signal });
+  await first.body!.getReader().read();
+  leaving.abort();
+  for (let time = 0; time < 3; time++) {
+    const answer = await system.request(new URL(url).pathname);
+    assert.equal(answer.status, 200);
+    assert.ok(answer.body.equals(bytes));
+  }
 });

@@ -1,4 +1,4 @@
-// What readers get: the current release from KV, and from R2 when KV does not serve.
+// What readers get: the current release from the instance's memory, from KV, and from R2 when KV does not serve.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -144,10 +144,10 @@ for (const [what, damage] of DAMAGES) {
       await upload(fresh, packNamed("healed"));
       await upload(fresh, packNamed("healed other"), { pack: "other" });
       const { PACK_KV } = await fresh.env("pack");
-      const { text } = await fresh.request("/api/pack/latest");
+      // not asked for: what is answered is kept in memory for a while
+      const text = await PACK_KV.get("verify-hash");
       const other = await PACK_KV.get("verify-hash:other:stable");
-      assert.ok(other);
-      assert.equal(await PACK_KV.get("verify-hash"), text);
+      assert.ok(text && other);
 
       const damaged = damage(text, other);
       assert.notEqual(damaged, text);
@@ -167,7 +167,57 @@ test("answers stay right while repairs are held back", { timeout: TIMEOUT }, asy
   const { text } = await system.request("/api/pack/latest");
   for (let round = 0; round < 5; round++) {
     await kv.put("verify-hash", `{"broken":${round}}`);
-    const answer = await system.request("/api/pack/latest");
+    // an address that was not asked for before: memory does not serve it
+    const answer = await system.request(`/api/pack/latest?pack=main&round=${round}`);
+    assert.deepEqual([answer.status, answer.text], [200, text]);
+  }
+});
+
+test("an answer from memory has the same headers, and is kept for seconds", { timeout: TIMEOUT }, async () => {
+  const fresh = await start();
+  try {
+    await upload(fresh, packNamed("kept"));
+    const { PACK_KV } = await fresh.env("pack");
+    const tag = String((await fresh.request("/api/pack/latest")).headers.etag);
+    // The first of each pair is made, the second comes from memory.
+    for (const options of [{}, { method: "HEAD" }, { headers: { "If-None-Match": tag } }]) {
+      const path = `/api/pack/latest?${JSON.stringify(options).length}`;
+      const [made, kept] = [await fresh.request(path, options), await fresh.request(path, options)];
+      for (const answer of [made, kept]) delete answer.headers.date;
+      assert.deepEqual([kept.status, kept.headers, kept.text], [made.status, made.headers, made.text]);
+    }
+    const before = (await fresh.request("/api/pack/latest")).text;
+    const elsewhere = before.replace(/"release":1\b/, '"release":2');
+    assert.notEqual(elsewhere, before);
+    await PACK_KV.put("verify-hash", elsewhere); // as another instance would
+    assert.equal((await fresh.request("/api/pack/latest")).text, before);
+    await sleep(5_100);
+    assert.equal((await fresh.request("/api/pack/latest")).text, elsewhere);
+    for (const method of ["POST", "DELETE"]) {
+      assertProblem(await fresh.request("/api/pack/latest", { method }), 405, "method-not-allowed");
+    }
+    const headers = { "Access-Control-Request-Method": "GET" };
+    assert.equal((await fresh.request("/api/pack/latest", { method: "OPTIONS", headers })).status, 204);
+  } finally {
+    await fresh.close();
+  }
+});
+
+test("what this instance publishes is answered at once, by every address", { timeout: TIMEOUT }, async () => {
+  const addresses = ["", "?pack=main", "?channel=stable", "?pack=main&channel=stable"];
+  for (const label of ["at once 1", "at once 2", "at once 3"]) {
+    await upload(system, packNamed(label));
+    for (const address of addresses) {
+      const answer = await system.request(`/api/pack/latest${address}`);
+      assert.equal(answer.json().sha1, sha1(packNamed(label)), address);
+    }
+  }
+});
+
+test("any number of addresses is answered", { timeout: TIMEOUT }, async () => {
+  const { text } = await system.request("/api/pack/latest");
+  for (let number = 0; number < 200; number++) {
+    const answer = await system.request(`/api/pack/latest?number=${number}&${"x".repeat(number)}`);
     assert.deepEqual([answer.status, answer.text], [200, text]);
   }
 });

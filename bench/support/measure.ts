@@ -27,6 +27,17 @@ export function request(url: URL, method: string, headers: Record<string, string
   });
 }
 
+/** Reads an answer to its end and keeps none of it. */
+export function drain(url: URL): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const sent = http.get(url, { agent: false }, (answer) => {
+      if (answer.statusCode !== 200) reject(new Error(`${url} answered ${answer.statusCode}`));
+      answer.on("end", resolve).on("error", reject).resume();
+    });
+    sent.on("error", reject);
+  });
+}
+
 /** Requests a second over some kept-open connections, for a bounded time. */
 export async function load(url: URL, seconds: number, connections = 8): Promise<number> {
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections });

@@ -23,8 +23,8 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** A generous limit for one test, in milliseconds. */
 export const TIMEOUT = 120_000;
 
-/** The databases, each with a folder `workers/<name>/migrations`. */
-const DATABASES: Partial<Record<WorkerName, string>> = { status: "STATUS_DB", ddns: "OPS_DB" };
+/** The D1 databases: who has each, and in its folder the migrations. */
+const DATABASES = { pack: "PACK_DB", status: "STATUS_DB", ddns: "OPS_DB" } as const;
 const WORKERS = ["gateway", "pack", "status", "ddns"] as const;
 export type WorkerName = (typeof WORKERS)[number];
 
@@ -91,6 +91,7 @@ export interface Bindings {
   PACK_KV: Kv;
   STATUS_KV: Kv;
   STATUS_DB: D1;
+  PACK_DB: D1;
   OPS_DB: D1;
   [name: string]: unknown;
 }
@@ -154,7 +155,7 @@ export async function start(options: Options = {}): Promise<System> {
     const { url } = await harness.listen();
     const handle = (name: WorkerName) => handleOf(harness, name);
     for (const [name, binding] of Object.entries(DATABASES)) {
-      await handle(name as WorkerName).applyD1Migrations(binding);
+      await handle(name as keyof typeof DATABASES).applyD1Migrations(binding);
     }
     const origin = `http://127.0.0.1:${url.port}`;
     return {
@@ -187,8 +188,8 @@ function copyConfigs(): string {
     copyFileSync(join(ROOT, configOf(name)), join(root, configOf(name)));
   }
   for (const name of Object.keys(DATABASES)) {
-    const folder = `workers/${name}/migrations`;
-    cpSync(join(ROOT, folder), join(root, folder), { recursive: true });
+    const migrations = `workers/${name}/migrations`;
+    cpSync(join(ROOT, migrations), join(root, migrations), { recursive: true });
   }
   return root;
 }

@@ -22,7 +22,7 @@ fn header(headers: &Headers, name: &str) -> Option<String> {
 }
 
 /// `*`, or a list of tags. A tag of ours holds no comma, so a comma ends one.
-fn names(condition: &str, tag: &str) -> bool {
+pub(crate) fn names(condition: &str, tag: &str) -> bool {
     condition.trim() == "*"
         || condition
             .split(',')

@@ -6,13 +6,16 @@
 
 pub mod auth;
 pub mod body;
+pub mod cache;
 pub mod clock;
 pub mod concat;
 pub mod conditional;
 pub mod config;
+pub mod d1;
 mod failure;
 pub mod kv;
 pub mod log;
+pub mod prepared;
 mod query;
 pub mod queue;
 pub mod r2;

@@ -31,6 +31,18 @@ fn json(line: &impl Serialize) -> String {
     serde_json::to_string(line).unwrap_or_default()
 }
 
+/// The line of a request that was answered without waiting for anything.
+pub(crate) fn fast(worker: &str, route: &str, method: &str, status: u16) -> String {
+    json(&RequestLine {
+        worker,
+        route,
+        method,
+        status,
+        duration_ms: 0,
+        error: None,
+    })
+}
+
 pub(crate) fn request(line: &RequestLine<'_>) {
     if line.status >= 500 {
         console_error!("{}", json(line));

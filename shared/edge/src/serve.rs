@@ -7,6 +7,17 @@ use worker::{Method, Request, Response, ResponseBuilder, web_sys};
 
 use crate::{Failure, clock, log, reply};
 
+/// What every answer of a public route says.
+pub(crate) const PUBLIC_HEADERS: [(&str, &str); 3] = [
+    ("Access-Control-Allow-Origin", "*"),
+    (
+        "Access-Control-Expose-Headers",
+        "ETag, Content-Range, Accept-Ranges",
+    ),
+    NO_SNIFFING,
+];
+const NO_SNIFFING: (&str, &str) = ("X-Content-Type-Options", "nosniff");
+
 /// Who a route is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
@@ -188,15 +199,15 @@ fn finish(response: Response, audience: Audience, head: bool) -> worker::Result<
     let headers = response.headers();
     match audience {
         Audience::Public => {
-            headers.set("Access-Control-Allow-Origin", "*")?;
-            headers.set(
-                "Access-Control-Expose-Headers",
-                "ETag, Content-Range, Accept-Ranges",
-            )?;
+            for (name, value) in PUBLIC_HEADERS {
+                headers.set(name, value)?;
+            }
         }
-        Audience::Operator => headers.set("Cache-Control", "no-store")?,
+        Audience::Operator => {
+            headers.set("Cache-Control", "no-store")?;
+            headers.set(NO_SNIFFING.0, NO_SNIFFING.1)?;
+        }
     }
-    headers.set("X-Content-Type-Options", "nosniff")?;
     if !head {
         return Ok(response);
     }

@@ -102,9 +102,14 @@ pub(crate) async fn digest(hasher: &DigestStream) -> Result<Sha1, Failure> {
 }
 
 pub(crate) fn js(error: &JsValue) -> Failure {
+    Failure::internal(words(error))
+}
+
+/// What a JavaScript error says.
+pub(crate) fn words(error: &JsValue) -> String {
     let text = error
         .dyn_ref::<Object>()
         .map(|object| String::from(object.to_string()))
         .or_else(|| error.as_string());
-    Failure::internal(text.unwrap_or_else(|| "unknown JavaScript error".to_owned()))
+    text.unwrap_or_else(|| "unknown JavaScript error".to_owned())
 }

@@ -204,6 +204,11 @@ pub fn newest() -> PackFormat {
     released(RELEASES[RELEASES.len() - 1].0)
 }
 
+/// The highest protocol number of a release that this table knows.
+pub fn newest_protocol() -> i32 {
+    PROTOCOLS[PROTOCOLS.len() - 1].0
+}
+
 /// The first and the last release that load a pack of these formats; `None` if no known one does.
 pub fn versions_of(range: FormatRange) -> Option<(&'static str, &'static str)> {
     let mut loading = RELEASES

@@ -109,6 +109,15 @@ pub enum CheckState {
     Failed,
 }
 
+/// A release that is for other clients than the one that asked: in the 404 of
+/// `GET /api/pack/latest?version=`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Available {
+    pub sha1: Sha1,
+    pub formats: Formats,
+    pub minecraft: Option<Versions>,
+}
+
 /// Where a channel points.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pointer {
@@ -243,6 +252,39 @@ impl Pack {
             incoming_channel: self.incoming_channel.clone(),
         }
     }
+}
+
+/// How often a pack was downloaded: the body of `GET /api/packs/<pack>/stats`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    pub pack: PackName,
+    /// How many days it is about, today (UTC) included.
+    pub days: u32,
+    pub total: u64,
+    /// Every release of the pack, the newest first.
+    pub releases: Vec<ReleaseStats>,
+    /// Every day, the oldest first.
+    pub daily: Vec<DayStats>,
+}
+
+/// One release of [`Stats`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseStats {
+    pub release: u32,
+    pub sha1: Sha1,
+    pub downloads: u64,
+    /// `None` if it was not downloaded in these days.
+    pub last_at: Option<Timestamp>,
+    /// Downloads by the client's version, `snapshot` or `other`.
+    pub versions: BTreeMap<String, u64>,
+}
+
+/// One day of [`Stats`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayStats {
+    /// `2026-11-21`, UTC.
+    pub day: String,
+    pub downloads: u64,
 }
 
 /// The body of `GET /api/packs`.

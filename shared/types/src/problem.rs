@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pack::Available;
+
 /// What kind of problem it is: stable for programs, each with one HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -58,6 +60,9 @@ pub struct Problem {
     pub status: u16,
     pub detail: String,
     pub code: Code,
+    /// What there is instead of what was asked for; left out when that is nothing.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub available: Box<[Available]>,
 }
 
 impl Problem {
@@ -69,6 +74,7 @@ impl Problem {
             status,
             detail: detail.into(),
             code,
+            available: Box::default(),
         }
     }
 }
@@ -83,6 +89,23 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&problem).unwrap(),
             r#"{"type":"about:blank","title":"Length Required","status":411,"detail":"say how long the pack is","code":"length-required"}"#
+        );
+    }
+
+    #[test]
+    fn what_is_available_stands_at_the_end() {
+        let mut problem = Problem::new(Code::NotFound, "nothing for 1.16.5");
+        problem.available = Box::new([Available {
+            sha1: crate::Sha1::of(b""),
+            formats: crate::pack::Formats {
+                min: "34".to_owned(),
+                max: "99".to_owned(),
+            },
+            minecraft: None,
+        }]);
+        assert_eq!(
+            serde_json::to_string(&problem).unwrap(),
+            r#"{"type":"about:blank","title":"Not Found","status":404,"detail":"nothing for 1.16.5","code":"not-found","available":[{"sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709","formats":{"min":"34","max":"99"},"minecraft":null}]}"#
         );
     }
 }

@@ -19,28 +19,40 @@ mod ports;
 mod rebuild;
 mod registry;
 mod render;
+mod stats;
 mod store;
 mod sweep;
+mod tally;
 mod unpacked;
 mod uploads;
+mod variant;
 mod webhook;
 
 use edge::config::Cached;
 use types::config::PackConfig;
-use worker::{
-    Context, Env, MessageBatch, Request, Response, ScheduleContext, ScheduledEvent, event,
-};
+use worker::{Context, Env, MessageBatch, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use crate::store::Platform;
 
+const WORKER: &str = "pack";
 static CONFIG: Cached<PackConfig> = Cached::new();
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
-    edge::serve("pack", request, http::parse, async |route, request| {
-        http::run(route, request, &env, CONFIG.get(&env)?).await
-    })
-    .await
+async fn fetch(
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+) -> worker::Result<web_sys::Response> {
+    if let Some(kept) = latest::kept(&request) {
+        return Ok(kept);
+    }
+    let answer = edge::serve(
+        WORKER,
+        request.into(),
+        http::parse,
+        async |route, request| http::run(route, request, &env, &context, CONFIG.get(&env)?).await,
+    );
+    Ok(answer.await?.into())
 }
 
 #[event(scheduled)]

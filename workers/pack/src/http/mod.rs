@@ -12,11 +12,11 @@ mod upload;
 pub use upload::{accept, random_id};
 
 use edge::{Audience, ErrorFormat, Failure, method_not_allowed, not_found};
-use types::config::PackConfig;
-use worker::{Env, Method, Request, Response};
+use types::{Code, config::PackConfig};
+use worker::{Context, Env, Method, Request, Response};
 
-use self::query::Query;
-use crate::{download, latest, polymath, store::Platform};
+use self::query::{Query, pack_name};
+use crate::{download, latest, polymath, stats, variant::Client};
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub enum Route {
     Latest,
     Packs,
     Pack(String),
+    Stats(String),
     Upload(String),
     Settings(String),
     Publish(String),
@@ -51,6 +52,7 @@ impl edge::Route for Route {
             Self::Latest => "GET /api/pack/latest",
             Self::Packs => "GET /api/packs",
             Self::Pack(_) => "GET /api/packs/<pack>",
+            Self::Stats(_) => "GET /api/packs/<pack>/stats",
             Self::Upload(_) => "PUT /api/packs/<pack>",
             Self::Settings(_) => "PATCH /api/packs/<pack>",
             Self::Publish(_) => "POST /api/packs/<pack>/publish",
@@ -77,6 +79,7 @@ impl edge::Route for Route {
             Self::Latest
             | Self::Packs
             | Self::Pack(_)
+            | Self::Stats(_)
             | Self::Download(_)
             | Self::PolymathDownload => Audience::Public,
             _ => Audience::Operator,
@@ -103,6 +106,7 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
         (["api", "packs", "gc"], Method::Post) => Route::Collect,
         (["api", "packs", "events"], Method::Post) => Route::Events,
         (["api", "packs", pack], Method::Get) => Route::Pack(own(pack)),
+        (["api", "packs", pack, "stats"], Method::Get) => Route::Stats(own(pack)),
         (["api", "packs", pack], Method::Put) => Route::Upload(own(pack)),
         (["api", "packs", pack], Method::Patch) => Route::Settings(own(pack)),
         (["api", "packs", pack, "publish"], Method::Post) => Route::Publish(own(pack)),
@@ -130,7 +134,11 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
 /// 405 with what the path takes, or 404.
 fn no_route(path: &[&str]) -> Failure {
     method_not_allowed(match path {
-        ["api", "pack", "latest"] | ["api", "packs"] | ["packs", _] | ["pack.zip"] => "GET, HEAD",
+        ["api", "pack", "latest"]
+        | ["api", "packs"]
+        | ["packs", _]
+        | ["pack.zip"]
+        | ["api", "packs", _, "stats"] => "GET, HEAD",
         ["api", "packs", "rebuild" | "gc" | "events"]
         | ["api", "packs", _, "publish" | "rollback"]
         | ["api", "uploads", _, "complete"] => "POST",
@@ -148,16 +156,24 @@ pub async fn run(
     route: &Route,
     request: &Request,
     env: &Env,
+    context: &Context,
     config: &PackConfig,
 ) -> Result<Response, Failure> {
     match route {
         Route::Latest => {
             let query = Query::read(request)?;
-            let (pack, channel) = (&query.pack, &query.channel);
-            latest::answer(request.headers(), env, config, pack, channel, query.format).await
+            let (protocol, version) = (query.protocol.as_deref(), query.version.as_deref());
+            let asked = latest::Asked {
+                client: Client::read(protocol, version)
+                    .map_err(|error| Failure::new(Code::BadRequest, error))?,
+                pack: query.pack,
+                channel: query.channel,
+            };
+            latest::answer(request, env, config, &asked, query.format).await
         }
         Route::Packs => show::packs(request.headers(), env).await,
         Route::Pack(name) => show::pack(request.headers(), env, name).await,
+        Route::Stats(name) => stats::answer(request, env, &pack_name(name)?).await,
         Route::Upload(name) => upload::upload(request, env, config, name).await,
         Route::Settings(name) => manage::settings(request, env, config, name).await,
         Route::Publish(name) => manage::publish(request, env, config, name).await,
@@ -178,7 +194,7 @@ pub async fn run(
                 Route::Download(file) => file.clone(),
                 _ => polymath::file(request),
             };
-            download::answer(request, &Platform::new(env)?.bucket, &file).await
+            download::answer(request, env, context, config, &file).await
         }
         Route::Polymath => polymath::upload(request, env, config).await,
     }

@@ -14,6 +14,8 @@ pub struct Query {
     pub publish: bool,
     pub dry_run: bool,
     pub format: Format,
+    pub protocol: Option<String>,
+    pub version: Option<String>,
 }
 
 impl Query {
@@ -24,6 +26,8 @@ impl Query {
             publish: true,
             dry_run: false,
             format: Format::Json,
+            protocol: None,
+            version: None,
         };
         for (key, value) in edge::query(request) {
             let bad = |problem: String| Failure::new(Code::BadRequest, format!("{key}: {problem}"));
@@ -44,6 +48,8 @@ impl Query {
                 "format" => {
                     query.format = value.parse().map_err(|error| bad(format!("{error}")))?;
                 }
+                "protocol" => query.protocol = Some(value),
+                "version" => query.version = Some(value),
                 _ => {}
             }
         }

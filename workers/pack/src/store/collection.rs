@@ -14,7 +14,7 @@ use super::{
     blobs::{BLOBS, COLLECTION, Collection},
     uploads::uploads,
 };
-use crate::uploads::Found;
+use crate::{stats, uploads::Found};
 
 /// A collection that has not ended after this time was broken off, in seconds.
 pub const LOCKED: i64 = 15 * 60;
@@ -82,9 +82,8 @@ impl Platform {
     }
 
     /// What was downloaded since then.
-    #[expect(clippy::unused_async)]
-    pub async fn downloaded_since(&self, _since: Timestamp) -> Result<HashSet<Sha1>, Failure> {
-        Ok(HashSet::new())
+    pub async fn downloaded_since(&self, since: Timestamp) -> Result<HashSet<Sha1>, Failure> {
+        stats::recently_downloaded(&self.env, since).await
     }
 }
 

@@ -21,6 +21,7 @@ use types::{Channel, PackName, pack::Record};
 use worker::{Bucket, Delay, Env, Object};
 
 use crate::{
+    latest,
     ports::{Loaded, Registries, StoreError},
     registry::Registry,
 };
@@ -78,7 +79,9 @@ impl Platform {
 
     /// Takes away what readers of a channel get from KV.
     pub async fn retract(&self, pack: &PackName, channel: &Channel) -> Result<(), Failure> {
-        self.announced(pack, channel)?.delete().await
+        let deleted = self.announced(pack, channel)?.delete().await;
+        latest::forget(pack);
+        deleted
     }
 
     /// All registries. One that cannot be read is an error: what it names is not known.
@@ -171,7 +174,9 @@ impl Registries for Platform {
         let entry = self
             .announced(&record.pack, &record.channel)
             .map_err(failed)?;
-        entry.write(record).await.map(drop).map_err(failed)
+        let written = entry.write(record).await.map(drop).map_err(failed);
+        latest::forget(&record.pack);
+        written
     }
 
     async fn back_off(&self, attempt: u32) {
