@@ -17,7 +17,7 @@ impl Registry {
 
     /// What is published in a channel: what it points to, then what was published there before and
     /// not taken back, newest first.
-    #[expect(dead_code)]
+    #[cfg_attr(not(test), expect(dead_code))]
     pub fn published(&self, channel: &Channel) -> Vec<&Release> {
         let pointer = self.pack.channels.get(channel);
         pointer

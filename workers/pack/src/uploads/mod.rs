@@ -271,5 +271,4 @@ impl Found {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;
