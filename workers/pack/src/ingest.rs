@@ -140,8 +140,10 @@ pub async fn upload<S: Registries + Blobs>(
     };
     let result = taken.await;
     // Also when it failed; what is left behind after a crash, the cron collects.
-    store.discard(&staged).await?;
-    result
+    let discarded = store.discard(&staged).await;
+    let accepted = result?;
+    discarded?;
+    Ok(accepted)
 }
 
 /// Takes in bytes that are stored already, in parts or by somebody else. They stay where they are.
@@ -159,7 +161,7 @@ pub async fn take<S: Registries + Blobs>(
     let inspection = look(store, from, size).await?;
     let sha1 = match declared {
         // R2 verifies it while it copies.
-        Some(declared) if store.blob_size(declared).await?.is_none() => *declared,
+        Some(declared) if promote(store, target, from, size, declared, true).await? => *declared,
         _ => store.hash(from).await?.ok_or(IngestError::Gone)?,
     };
     if let Some(declared) = declared
@@ -169,7 +171,11 @@ pub async fn take<S: Registries + Blobs>(
             declared: *declared,
         });
     }
-    promote(store, target, from, size, &sha1, declared.is_some()).await?;
+    promote(store, target, from, size, &sha1, false).await?;
+    let inspection = match from {
+        Place::Parts { .. } => look_again(store, &sha1, size).await?,
+        _ => inspection,
+    };
     let verified = Verified {
         sha1,
         size,
@@ -185,14 +191,22 @@ async fn take_declared<S: Blobs>(
     sha1: &Sha1,
     body: S::Body,
 ) -> Result<Verified, IngestError> {
-    match store.put_blob(sha1, &upload.target.pack, body).await? {
+    let stored = store.put_blob(sha1, &upload.target.pack, body).await?;
+    match stored {
         Stored::WrongHash => return Err(IngestError::WrongHash { declared: *sha1 }),
         Stored::CutOff => return Err(IngestError::CutOff),
-        Stored::Yes(_) | Stored::Exists => {}
+        Stored::Yes(_) => {}
+        // Somebody else has stored it at this moment, so nothing has verified this body: that it
+        // is as long has to do. What it is said to be is there.
+        Stored::Exists => match store.blob_size(sha1).await? {
+            Some(size) if size == upload.length => {}
+            Some(_) => return Err(IngestError::WrongHash { declared: *sha1 }),
+            None => return Err(IngestError::Busy),
+        },
     }
     let place = Place::Blob(*sha1);
     let looked = look(store, &place, upload.length).await;
-    if matches!(looked, Err(IngestError::Refused(_))) {
+    if matches!((&looked, stored), (Err(IngestError::Refused(_)), Stored::Yes(_))) {
         // Nothing can point to it: these bytes are refused whoever sends them.
         store.discard(&place).await?;
     }
@@ -236,8 +250,8 @@ async fn take_aside<S: Blobs>(
     })
 }
 
-/// Copies bytes under their hash, unless they lie there. `declared`: the hash is what a client
-/// said, not what was computed.
+/// Copies bytes under their hash, unless something lies there; tells whether they were copied, and
+/// so verified. `declared`: the hash is what a client said, not what was computed.
 async fn promote<S: Blobs>(
     store: &S,
     target: &Target,
@@ -245,12 +259,13 @@ async fn promote<S: Blobs>(
     size: u64,
     sha1: &Sha1,
     declared: bool,
-) -> Result<(), IngestError> {
+) -> Result<bool, IngestError> {
     if store.blob_size(sha1).await?.is_some() {
-        return Ok(());
+        return Ok(false);
     }
     match store.promote(from, size, sha1, &target.pack).await? {
-        Stored::Yes(_) | Stored::Exists => Ok(()),
+        Stored::Yes(_) => Ok(true),
+        Stored::Exists => Ok(false),
         Stored::WrongHash if declared => Err(IngestError::WrongHash { declared: *sha1 }),
         Stored::WrongHash | Stored::CutOff => Err(IngestError::Gone),
     }
@@ -275,6 +290,21 @@ async fn look<S: Blobs>(store: &S, place: &Place, size: u64) -> Result<Inspectio
     }
 }
 
+/// Looks at what was copied from parts: they can be replaced until the last moment.
+async fn look_again<S: Blobs>(
+    store: &S,
+    sha1: &Sha1,
+    size: u64,
+) -> Result<Inspection, IngestError> {
+    let looked = look(store, &Place::Blob(*sha1), size).await;
+    looked.map_err(|error| match error {
+        IngestError::Refused(_) => IngestError::Gone,
+        // It was there for long, and a collection has deleted it at this moment.
+        IngestError::Gone => IngestError::Busy,
+        other => other,
+    })
+}
+
 /// What a registered release has become.
 struct Registered {
     registry: Registry,
@@ -284,8 +314,8 @@ struct Registered {
     previous: Previous,
 }
 
-/// Registers, makes sure that the blob stays, and tells readers. `from` is where the bytes lie
-/// beside.
+/// Registers, makes sure that the blob stays, and tells readers. `from` is where else the bytes
+/// lie.
 async fn finish<S: Registries + Blobs>(
     store: &S,
     target: &Target,
@@ -293,6 +323,9 @@ async fn finish<S: Registries + Blobs>(
     from: Option<&Place>,
     public_url: &PublicUrl,
 ) -> Result<Accepted, IngestError> {
+    // Once before, so that nothing is registered while its blob is being deleted, and once after,
+    // in case a collection has begun in between.
+    keep_blob(store, target, verified, from).await?;
     let registered = register(store, target, verified).await?;
     keep_blob(store, target, verified, from).await?;
     let record = registered
@@ -371,7 +404,8 @@ async fn keep_blob<S: Registries + Blobs>(
     };
     for attempt in 0..ATTEMPTS {
         if !store.being_collected().await?.contains(&verified.sha1) {
-            return promote(store, target, from, verified.size, &verified.sha1, false).await;
+            promote(store, target, from, verified.size, &verified.sha1, false).await?;
+            return Ok(());
         }
         store.back_off(attempt).await;
     }
@@ -381,3 +415,11 @@ async fn keep_blob<S: Registries + Blobs>(
 #[cfg(test)]
 #[path = "ingest_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "ingest_take_tests.rs"]
+mod take_tests;
+
+#[cfg(test)]
+#[path = "ingest_collection_tests.rs"]
+mod collection_tests;
