@@ -24,7 +24,12 @@ fn a_blob_that_is_deleted_after_the_registration_is_copied_once_more() {
         // The collection looked at the registries before, and deletes now.
         store.interrupt(at, move |store| store.remove(&Place::Blob(sha1)));
         let sent = send(&store, SAMPLE, None);
-        if store.calls().iter().skip(at).all(|call| *call != "being_collected") {
+        if store
+            .calls()
+            .iter()
+            .skip(at)
+            .all(|call| *call != "being_collected")
+        {
             break;
         }
         sent.unwrap();

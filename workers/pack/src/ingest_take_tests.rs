@@ -86,7 +86,11 @@ fn what_is_refused_is_not_stored_and_not_registered() {
     let declared = Sha1::of(b"something else");
     for place in PLACES {
         for (bytes, declared, expected) in [
-            (&b"not a zip"[..], None, IngestError::Refused(Refusal::NotAZip)),
+            (
+                &b"not a zip"[..],
+                None,
+                IngestError::Refused(Refusal::NotAZip),
+            ),
             (b"", None, IngestError::Refused(Refusal::Empty)),
             (SAMPLE, Some(declared), IngestError::WrongHash { declared }),
         ] {
@@ -223,10 +227,16 @@ fn what_is_put_directly_goes_where_the_settings_say() {
         let taken = take_as(&store, &from, SAMPLE, None, Publish::Incoming(put_at)).unwrap();
         let uploaded = taken.uploaded;
         assert_eq!(uploaded.published, published_to.is_some());
-        assert_eq!(uploaded.record.published_at, published_to.as_ref().map(|_| put_at));
+        assert_eq!(
+            uploaded.record.published_at,
+            published_to.as_ref().map(|_| put_at)
+        );
         let registry = store.registry().unwrap();
         let channels: Vec<_> = registry.pack().channels.keys().cloned().collect();
-        assert_eq!(channels, published_to.clone().into_iter().collect::<Vec<_>>());
+        assert_eq!(
+            channels,
+            published_to.clone().into_iter().collect::<Vec<_>>()
+        );
         if let Some(channel) = published_to {
             assert_eq!(store.announced(&channel), Some(uploaded.record));
         }
@@ -253,7 +263,10 @@ fn what_is_not_to_be_published_is_answered_about_its_channel() {
     let publish = || Publish::No(Channel::stable());
     let taken = take_as(&store, &from, SAMPLE, None, publish()).unwrap();
     assert!(taken.new && !taken.uploaded.published);
-    assert_eq!((taken.uploaded.previous, store.announced(&Channel::stable())), (None, None));
+    assert_eq!(
+        (taken.uploaded.previous, store.announced(&Channel::stable())),
+        (None, None)
+    );
     take_now(&store, &from, SAMPLE, None).unwrap();
     let taken = take_as(&store, &from, SAMPLE, None, publish()).unwrap();
     assert!(taken.uploaded.published && !taken.new);

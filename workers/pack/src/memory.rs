@@ -181,9 +181,7 @@ impl Memory {
 
     pub fn registry(&self) -> Option<Registry> {
         let registries = self.registries.borrow();
-        registries
-            .get(&PackName::main())
-            .map(|held| held.0.clone())
+        registries.get(&PackName::main()).map(|held| held.0.clone())
     }
 
     /// Changes the registry of the default pack as somebody else would.

@@ -68,12 +68,7 @@ impl Registries for Memory {
 impl Blobs for Memory {
     type Body = Body;
 
-    async fn put_blob(
-        &self,
-        sha1: &Sha1,
-        _: &PackName,
-        body: Body,
-    ) -> Result<Stored, StoreError> {
+    async fn put_blob(&self, sha1: &Sha1, _: &PackName, body: Body) -> Result<Stored, StoreError> {
         self.call("put_blob", || match body {
             Body::Whole(bytes) => self.create_blob(sha1, bytes),
             Body::Cut => Stored::CutOff,
