@@ -26,6 +26,9 @@ pub enum Publish {
     /// Not at all; the channel is the one that the answer is about.
     No(Channel),
     Now(Channel),
+    /// As of the time at which it was asked for, unless the channel was pointed elsewhere since: a
+    /// verification may come late, and be repeated.
+    AsOf(Channel, Timestamp),
     /// To the channel that the pack's settings name, unless something newer than what was put at
     /// this time is published there.
     Incoming(Timestamp),
@@ -306,7 +309,7 @@ async fn look_again<S: Blobs>(
 
 #[cfg(test)]
 #[path = "ingest_tests.rs"]
-mod tests;
+pub mod tests;
 
 #[cfg(test)]
 #[path = "ingest_take_tests.rs"]

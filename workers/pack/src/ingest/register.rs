@@ -79,6 +79,10 @@ async fn register<S: Registries>(
             (Publish::Now(channel), _) => {
                 (channel.clone(), registry.publish(channel, sha1, author))
             }
+            (Publish::AsOf(channel, asked_at), _) => {
+                let previous = registry.publish_as_of(channel, sha1, *asked_at, author);
+                (channel.clone(), previous)
+            }
             (Publish::Incoming(put_at), Some(channel)) => {
                 let previous = registry.publish_incoming(&channel, sha1, *put_at, author);
                 (channel, previous)

@@ -3,11 +3,11 @@
 //!
 //! Pure: each change takes the value and the moment and gives the value after. What is stored is
 //! one R2 object, `registry/<pack>.json`, changed by compare-and-swap, so that two changes at once
-//! both end in the history. `incoming` has what is published without being asked for, `keep` what
-//! decides how long a release stays, `view` what readers see.
+//! both end in the history. `late` has publications that come late, `keep` what decides how long a
+//! release stays, `view` what readers see.
 
-mod incoming;
 mod keep;
+mod late;
 mod view;
 
 use std::collections::BTreeMap;

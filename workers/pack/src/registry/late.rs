@@ -1,5 +1,6 @@
-//! Publications of what was put directly into the bucket. The events that announce such objects come
-//! at least once and in any order; what they come to depends on when the objects were put.
+//! Publications that come late: of what was put directly into the bucket, and of uploads that were
+//! verified after the answer. Their messages come at least once and in any order; what they come to
+//! depends on when the objects were put, or the uploads completed.
 
 use types::{
     Channel, Sha1, Timestamp,
@@ -27,9 +28,40 @@ impl Registry {
             self.publish_before(channel, sha1, put_at);
             return Ok(previous);
         }
+        self.publish_at(channel, sha1, put_at, author)
+    }
+
+    /// Publishes what was asked to be published at `asked_at`, unless the channel was pointed
+    /// elsewhere since: then it is what was published before that.
+    pub fn publish_as_of(
+        &mut self,
+        channel: &Channel,
+        sha1: &Sha1,
+        asked_at: Timestamp,
+        author: &Author,
+    ) -> Result<Previous, NoSuchRelease> {
+        self.release(sha1).ok_or(NoSuchRelease)?;
+        match self.pack.channels.get(channel) {
+            Some(pointer) if pointer.sha1 == *sha1 => Ok(Previous(Some(*sha1))),
+            Some(pointer) if pointer.published_at > asked_at => {
+                let previous = Previous(Some(pointer.sha1));
+                self.publish_before(channel, sha1, asked_at);
+                Ok(previous)
+            }
+            _ => self.publish_at(channel, sha1, asked_at, author),
+        }
+    }
+
+    fn publish_at(
+        &mut self,
+        channel: &Channel,
+        sha1: &Sha1,
+        at: Timestamp,
+        author: &Author,
+    ) -> Result<Previous, NoSuchRelease> {
         let previous = self.publish(channel, sha1, author)?;
         if let Some(pointer) = self.pack.channels.get_mut(channel) {
-            pointer.published_at = put_at;
+            pointer.published_at = at;
         }
         Ok(previous)
     }
