@@ -52,6 +52,7 @@ pub enum Fault {
 }
 
 type Interruption = Box<dyn FnOnce(&Memory)>;
+type Rival = Box<dyn Fn(&Memory)>;
 
 #[derive(Default)]
 pub struct Memory {
@@ -65,6 +66,8 @@ pub struct Memory {
     calls: RefCell<Vec<&'static str>>,
     fault: Cell<Option<(usize, Fault)>>,
     interruption: RefCell<Option<(usize, Interruption)>>,
+    /// Who is faster at each call of this name.
+    rival: RefCell<Option<(&'static str, Rival)>>,
     /// How many turns others get before each of the next calls; one before the rest.
     turns: RefCell<VecDeque<u8>>,
     /// Compare-and-swaps that somebody else had won, and waits.
@@ -86,6 +89,11 @@ impl Memory {
     pub fn interrupt(&self, call: usize, act: impl FnOnce(&Self) + 'static) {
         let call = self.calls().len() + call;
         *self.interruption.borrow_mut() = Some((call, Box::new(act)));
+    }
+
+    /// Has somebody act just before each call of this name.
+    pub fn forestall(&self, call: &'static str, act: impl Fn(&Self) + 'static) {
+        *self.rival.borrow_mut() = Some((call, Box::new(act)));
     }
 
     /// Whether what was to interrupt has not come to it.
@@ -115,6 +123,11 @@ impl Memory {
         let due = |(at, _): &mut (usize, Interruption)| *at == number;
         let interruption = self.interruption.borrow_mut().take_if(due);
         if let Some((_, act)) = interruption {
+            act(self);
+        }
+        if let Some((call, act)) = self.rival.borrow().as_ref()
+            && *call == name
+        {
             act(self);
         }
         let fails = |when| self.fault.get() == Some((number, when));
@@ -195,6 +208,14 @@ impl Memory {
 
     pub fn upload(&self, id: Uuid) -> Option<uploads::Record> {
         self.uploads.borrow().get(&id).map(|held| held.0.clone())
+    }
+
+    /// Changes the record of an upload as somebody else would.
+    pub fn edit_upload(&self, id: Uuid, edit: impl FnOnce(&mut uploads::Record)) {
+        if let Some((record, version)) = self.uploads.borrow_mut().get_mut(&id) {
+            edit(record);
+            *version += 1;
+        }
     }
 
     /// What readers of a channel of the default pack get.

@@ -291,7 +291,7 @@ pub async fn abort<S: Uploads + Blobs>(
             store.discard(&place(&record)).await?;
         }
         // From here on nobody completes it.
-        record.expires_at = now.plus_seconds(-1);
+        record.expires_at = Timestamp::from_seconds(0);
         if store.save_upload(&record, Some(&etag)).await? {
             store.forget_upload(id).await?;
             return Ok(());
