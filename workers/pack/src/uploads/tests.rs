@@ -3,6 +3,7 @@
 mod crashes;
 mod direct;
 mod meetings;
+mod simulation;
 mod steps;
 
 use proptest::prelude::*;
