@@ -101,7 +101,8 @@ test("a pack shows its channels, releases and history", { timeout: TIMEOUT }, as
   const options = { pack: "shown", query: "?channel=beta", token: system.tokens.packWrite };
   const second = (await upload(system, two, options)).json();
   const shown = (await system.request("/api/packs/shown")).json();
-  const common = { formats: first.formats, minecraft: first.minecraft, warnings: [] };
+  const { formats, minecraft } = first;
+  const common = { formats, minecraft, warnings: [], check: { state: "pending" } };
   const at = shown.releases.map((release: any) => release.uploaded_at);
   assert.deepEqual(shown, {
     pack: "shown",
@@ -110,6 +111,8 @@ test("a pack shows its channels, releases and history", { timeout: TIMEOUT }, as
     prompt: null,
     display_name: null,
     pins: [],
+    incoming_channel: "stable",
+    scheduled: [],
     channels: {
       stable: { release: 1, sha1: sha1(one), published_at: first.published_at },
       beta: { release: 2, sha1: sha1(two), published_at: second.published_at },
@@ -119,8 +122,8 @@ test("a pack shows its channels, releases and history", { timeout: TIMEOUT }, as
       { release: 2, sha1: sha1(two), size: two.length, ...common, uploaded_at: at[1], uploaded_by: "packWrite" },
     ],
     history: [
-      { at: first.published_at, by: "operator", channel: "stable", before: null, after: sha1(one) },
-      { at: second.published_at, by: "packWrite", channel: "beta", before: null, after: sha1(two) },
+      { at: first.published_at, by: "operator", action: "publish", channel: "stable", before: null, after: sha1(one) },
+      { at: second.published_at, by: "packWrite", action: "publish", channel: "beta", before: null, after: sha1(two) },
     ],
   });
   for (const time of at) assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);

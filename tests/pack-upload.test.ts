@@ -113,7 +113,9 @@ test("a second release has the next number, the same uuid, and names the previou
   assert.deepEqual([before.previous, after.previous], [null, sha1(first)]);
 
   const pack = await details("series");
-  assert.deepEqual(pack.channels.stable, { release: 2, sha1: sha1(second), published_at: after.published_at });
+  const earlier = [{ sha1: sha1(first), published_at: before.published_at }];
+  const pointer = { release: 2, sha1: sha1(second), published_at: after.published_at, earlier };
+  assert.deepEqual(pack.channels.stable, pointer);
   const history = pack.history.map((change: any) => [change.by, change.channel, change.before, change.after]);
   assert.deepEqual(history, [
     ["operator", "stable", null, sha1(first)],

@@ -127,7 +127,14 @@ pub struct Pointer {
     /// What was published here before and not taken back, newest last: a rollback goes to the last
     /// of them, and clients that the release is not for get the newest one that is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub earlier: Vec<Sha1>,
+    pub earlier: Vec<Earlier>,
+}
+
+/// Where a channel pointed before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    pub sha1: Sha1,
+    pub published_at: Timestamp,
 }
 
 /// A publication that waits for its time.

@@ -130,3 +130,7 @@ pub async fn announce_all<'a, S: Registries>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "change_tests.rs"]
+mod tests;

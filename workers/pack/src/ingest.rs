@@ -5,24 +5,20 @@
 //! points to them, and only then announced to readers. Wherever it stops, nothing points to
 //! something that is not there, and sending the same again goes on from there.
 
+mod register;
+
 use std::convert::Infallible;
 
-use types::{
-    Channel, PackName, Sha1, Timestamp,
-    config::PublicUrl,
-    pack::{Pack, Uploaded},
-};
+use types::{Channel, PackName, Sha1, Timestamp, config::PublicUrl, pack::Uploaded};
 use uuid::Uuid;
 
 use crate::{
     archive::{self, Inspection, MAX_PACK, Refusal, Step, Window},
-    change::{self, ChangeError},
+    change::ChangeError,
     ports::{Blobs, Place, Registries, StoreError, Stored},
-    registry::{Author, Previous, Registry, Verified},
+    registry::{Author, Verified},
 };
-
-/// How often it is looked whether a collection has ended.
-const ATTEMPTS: u32 = 8;
+use register::finish;
 
 /// Whether a release is published as soon as it is registered.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +26,9 @@ pub enum Publish {
     /// Not at all; the channel is the one that the answer is about.
     No(Channel),
     Now(Channel),
+    /// As of the time at which it was asked for, unless the channel was pointed elsewhere since: a
+    /// verification may come late, and be repeated.
+    AsOf(Channel, Timestamp),
     /// To the channel that the pack's settings name, unless something newer than what was put at
     /// this time is published there.
     Incoming(Timestamp),
@@ -140,8 +139,10 @@ pub async fn upload<S: Registries + Blobs>(
     };
     let result = taken.await;
     // Also when it failed; what is left behind after a crash, the cron collects.
-    store.discard(&staged).await?;
-    result
+    let discarded = store.discard(&staged).await;
+    let accepted = result?;
+    discarded?;
+    Ok(accepted)
 }
 
 /// Takes in bytes that are stored already, in parts or by somebody else. They stay where they are.
@@ -159,7 +160,7 @@ pub async fn take<S: Registries + Blobs>(
     let inspection = look(store, from, size).await?;
     let sha1 = match declared {
         // R2 verifies it while it copies.
-        Some(declared) if store.blob_size(declared).await?.is_none() => *declared,
+        Some(declared) if promote(store, target, from, size, declared, true).await? => *declared,
         _ => store.hash(from).await?.ok_or(IngestError::Gone)?,
     };
     if let Some(declared) = declared
@@ -169,7 +170,11 @@ pub async fn take<S: Registries + Blobs>(
             declared: *declared,
         });
     }
-    promote(store, target, from, size, &sha1, declared.is_some()).await?;
+    promote(store, target, from, size, &sha1, false).await?;
+    let inspection = match from {
+        Place::Parts { .. } => look_again(store, &sha1, size).await?,
+        _ => inspection,
+    };
     let verified = Verified {
         sha1,
         size,
@@ -185,14 +190,25 @@ async fn take_declared<S: Blobs>(
     sha1: &Sha1,
     body: S::Body,
 ) -> Result<Verified, IngestError> {
-    match store.put_blob(sha1, &upload.target.pack, body).await? {
+    let stored = store.put_blob(sha1, &upload.target.pack, body).await?;
+    match stored {
         Stored::WrongHash => return Err(IngestError::WrongHash { declared: *sha1 }),
         Stored::CutOff => return Err(IngestError::CutOff),
-        Stored::Yes(_) | Stored::Exists => {}
+        Stored::Yes(_) => {}
+        // Somebody else has stored it at this moment, so nothing has verified this body: that it
+        // is as long has to do. What it is said to be is there.
+        Stored::Exists => match store.blob_size(sha1).await? {
+            Some(size) if size == upload.length => {}
+            Some(_) => return Err(IngestError::WrongHash { declared: *sha1 }),
+            None => return Err(IngestError::Busy),
+        },
     }
     let place = Place::Blob(*sha1);
     let looked = look(store, &place, upload.length).await;
-    if matches!(looked, Err(IngestError::Refused(_))) {
+    if matches!(
+        (&looked, stored),
+        (Err(IngestError::Refused(_)), Stored::Yes(_))
+    ) {
         // Nothing can point to it: these bytes are refused whoever sends them.
         store.discard(&place).await?;
     }
@@ -236,8 +252,8 @@ async fn take_aside<S: Blobs>(
     })
 }
 
-/// Copies bytes under their hash, unless they lie there. `declared`: the hash is what a client
-/// said, not what was computed.
+/// Copies bytes under their hash, unless something lies there; tells whether they were copied, and
+/// so verified. `declared`: the hash is what a client said, not what was computed.
 async fn promote<S: Blobs>(
     store: &S,
     target: &Target,
@@ -245,12 +261,13 @@ async fn promote<S: Blobs>(
     size: u64,
     sha1: &Sha1,
     declared: bool,
-) -> Result<(), IngestError> {
+) -> Result<bool, IngestError> {
     if store.blob_size(sha1).await?.is_some() {
-        return Ok(());
+        return Ok(false);
     }
     match store.promote(from, size, sha1, &target.pack).await? {
-        Stored::Yes(_) | Stored::Exists => Ok(()),
+        Stored::Yes(_) => Ok(true),
+        Stored::Exists => Ok(false),
         Stored::WrongHash if declared => Err(IngestError::WrongHash { declared: *sha1 }),
         Stored::WrongHash | Stored::CutOff => Err(IngestError::Gone),
     }
@@ -275,109 +292,29 @@ async fn look<S: Blobs>(store: &S, place: &Place, size: u64) -> Result<Inspectio
     }
 }
 
-/// What a registered release has become.
-struct Registered {
-    registry: Registry,
-    /// The channel that the answer is about.
-    channel: Channel,
-    new: bool,
-    previous: Previous,
-}
-
-/// Registers, makes sure that the blob stays, and tells readers. `from` is where the bytes lie
-/// beside.
-async fn finish<S: Registries + Blobs>(
+/// Looks at what was copied from parts: they can be replaced until the last moment.
+async fn look_again<S: Blobs>(
     store: &S,
-    target: &Target,
-    verified: &Verified,
-    from: Option<&Place>,
-    public_url: &PublicUrl,
-) -> Result<Accepted, IngestError> {
-    let registered = register(store, target, verified).await?;
-    keep_blob(store, target, verified, from).await?;
-    let record = registered
-        .registry
-        .record(&registered.channel, &verified.sha1, public_url)
-        .ok_or_else(|| StoreError("a registered release is not in its registry".to_owned()))?;
-    let published = record.published_at.is_some();
-    if published && !matches!(target.publish, Publish::No(_)) {
-        change::announce(store, record.clone(), public_url).await?;
-    }
-    Ok(Accepted {
-        uploaded: Uploaded {
-            record,
-            published,
-            previous: registered.previous.0,
-            warnings: verified.inspection.warnings.clone(),
-            scheduled_at: None,
-        },
-        new: registered.new,
+    sha1: &Sha1,
+    size: u64,
+) -> Result<Inspection, IngestError> {
+    let looked = look(store, &Place::Blob(*sha1), size).await;
+    looked.map_err(|error| match error {
+        IngestError::Refused(_) => IngestError::Gone,
+        // It was there for long, and a collection has deleted it at this moment.
+        IngestError::Gone => IngestError::Busy,
+        other => other,
     })
-}
-
-/// Registers the release, and publishes it if asked, in one compare-and-swap.
-async fn register<S: Registries>(
-    store: &S,
-    target: &Target,
-    verified: &Verified,
-) -> Result<Registered, IngestError> {
-    let (author, sha1) = (&target.author, &verified.sha1);
-    let changed = change::change(store, &target.pack, Some(target.id), |registry| {
-        let new = registry.add(verified, author);
-        let pointed = |pack: &Pack, channel| {
-            let pointer = pack.channels.get(channel);
-            Previous(pointer.map(|pointer| pointer.sha1))
-        };
-        let incoming = registry.pack().incoming_channel.clone();
-        let (channel, previous) = match (&target.publish, incoming) {
-            (Publish::Now(channel), _) => {
-                (channel.clone(), registry.publish(channel, sha1, author))
-            }
-            (Publish::Incoming(put_at), Some(channel)) => {
-                let previous = registry.publish_incoming(&channel, sha1, *put_at, author);
-                (channel, previous)
-            }
-            (Publish::No(channel), _) => (channel.clone(), Ok(pointed(registry.pack(), channel))),
-            (Publish::Incoming(_), None) => {
-                let channel = Channel::stable();
-                let previous = pointed(registry.pack(), &channel);
-                (channel, Ok(previous))
-            }
-        };
-        // It was added above, so it is there.
-        let previous = previous.unwrap_or(Previous(None));
-        Ok::<_, Infallible>((channel, new, previous))
-    });
-    let changed = changed.await?;
-    let (channel, new, previous) = changed.outcome;
-    Ok(Registered {
-        registry: changed.registry,
-        channel,
-        new,
-        previous,
-    })
-}
-
-/// A collection that looked before the release was registered may delete its blob, should that
-/// have lain there for long. Then it is copied once more.
-async fn keep_blob<S: Registries + Blobs>(
-    store: &S,
-    target: &Target,
-    verified: &Verified,
-    from: Option<&Place>,
-) -> Result<(), IngestError> {
-    let Some(from) = from else {
-        return Ok(()); // stored a moment ago, and so too young to be collected
-    };
-    for attempt in 0..ATTEMPTS {
-        if !store.being_collected().await?.contains(&verified.sha1) {
-            return promote(store, target, from, verified.size, &verified.sha1, false).await;
-        }
-        store.back_off(attempt).await;
-    }
-    Err(IngestError::Busy)
 }
 
 #[cfg(test)]
 #[path = "ingest_tests.rs"]
-mod tests;
+pub mod tests;
+
+#[cfg(test)]
+#[path = "ingest_take_tests.rs"]
+mod take_tests;
+
+#[cfg(test)]
+#[path = "ingest_collection_tests.rs"]
+mod collection_tests;

@@ -25,8 +25,8 @@ use crate::{
     ingest::IngestError,
     store::Platform,
     uploads::{
-        Found, Record, State,
-        flow::{self, UploadError, Verdict},
+        Found, Record,
+        flow::{self, Verdict},
     },
     webhook::{self, Notice},
 };
@@ -198,15 +198,10 @@ pub async fn handle(env: &Env, config: &PackConfig, message: &str) -> Outcome {
 
 async fn verify_parts(env: &Env, config: &PackConfig, upload: Uuid) -> Result<(), Failure> {
     let platform = Platform::new(env)?;
-    match flow::load(&platform, upload, clock::now()).await {
-        Ok((record, _)) if record.state == State::Verifying => {
-            verify(&platform, config, &record).await?;
-            Ok(())
-        }
-        // Done already, or given up.
-        Ok(_) | Err(UploadError::Refused(_)) => Ok(()),
-        Err(error) => Err(error.into()),
+    if let Some(record) = flow::take_up(&platform, upload, clock::now()).await? {
+        verify(&platform, config, &record).await?;
     }
+    Ok(())
 }
 
 /// Takes in what lies under a key at this moment, whatever the message was about.

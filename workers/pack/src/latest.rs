@@ -20,7 +20,7 @@ use edge::{
 use types::{
     Channel, Code, PackName, Problem,
     config::PackConfig,
-    pack::{Available, Change, ChangeKind, Record},
+    pack::{Available, Record},
 };
 use worker::{Env, Request, Response, web_sys};
 
@@ -190,14 +190,10 @@ fn earlier(
         .choose(&published)
         .and_then(|release| registry.record(channel, &release.sha1, &config.public_url));
     if let Some(mut record) = chosen {
-        let mut changes = registry.pack().history.iter().rev();
-        let published = |change: &&Change| {
-            change.channel.as_ref() == Some(channel)
-                && change.after == Some(record.sha1)
-                && change.action != ChangeKind::Schedule
-        };
-        let change = changes.find(published);
-        record.published_at = change.map(|change| change.at);
+        let pointer = registry.pack().channels.get(channel);
+        let mut earlier = pointer.iter().flat_map(|pointer| &pointer.earlier);
+        let earlier = earlier.find(|earlier| earlier.sha1 == record.sha1);
+        record.published_at = earlier.map(|earlier| earlier.published_at);
         return Ok(record);
     }
     let pack = &registry.pack().pack;

@@ -14,6 +14,8 @@ mod http;
 mod ingest;
 mod jobs;
 mod latest;
+#[cfg(test)]
+mod memory;
 mod polymath;
 mod ports;
 mod rebuild;

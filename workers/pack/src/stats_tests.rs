@@ -15,6 +15,7 @@ fn release(number: u32) -> Release {
         warnings: Vec::new(),
         uploaded_at: Timestamp::from_seconds(0),
         uploaded_by: "ci".to_owned(),
+        check: types::pack::Check::default(),
     }
 }
 

@@ -171,13 +171,13 @@ async fn incoming(platform: &Platform, now: Timestamp) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether an object is for a pack and its outcome is not known.
+/// Whether an object is for a pack and something is to be done with it.
 async fn is_new(platform: &Platform, object: &Object, key: &str) -> Result<bool, Failure> {
     let Some(found) = found_as(object, key) else {
         return Ok(false);
     };
     let known = platform.load_upload(found.id()).await?;
-    Ok(known.is_none_or(|(record, _)| !record.is_over()))
+    Ok(known.is_none_or(|(record, _)| !record.settles(&found)))
 }
 
 /// Whether a verification of an upload in parts broke off.

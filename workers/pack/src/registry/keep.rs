@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use types::{Sha1, Timestamp, pack::ChangeKind};
+use types::{
+    Sha1, Timestamp,
+    pack::{Change, ChangeKind},
+};
 
 use super::{Author, Registry};
 
@@ -19,7 +22,7 @@ pub enum DeleteError {
 pub struct Retention {
     /// The releases with the highest numbers, this many: a client keeps its last packs.
     pub newest: usize,
-    /// What was uploaded later than this.
+    /// What was uploaded, or last pointed to, later than this.
     pub uploaded_after: Timestamp,
     /// What was downloaded lately.
     pub downloaded: HashSet<Sha1>,
@@ -67,6 +70,10 @@ impl Registry {
             .skip(retention.newest)
             .filter(|release| release.uploaded_at <= retention.uploaded_after)
             .map(|release| release.sha1)
+            .filter(|sha1| {
+                let named = self.last_named(sha1);
+                named.is_none_or(|at| at <= retention.uploaded_after)
+            })
             .filter(|sha1| !retention.downloaded.contains(sha1) && self.references(sha1).is_empty())
             .collect()
     }
@@ -80,22 +87,31 @@ impl Registry {
         old
     }
 
-    /// When the history last named these bytes.
+    /// When the history last named these bytes: when they last came to be, or ceased to be, what
+    /// something points to.
     pub fn last_named(&self, sha1: &Sha1) -> Option<Timestamp> {
-        let names = |end: Option<Sha1>| end == Some(*sha1);
+        let names = |change: &&Change| {
+            let pinned = change.settings.iter().any(|settings| {
+                settings.before.pins.contains(sha1) != settings.after.pins.contains(sha1)
+            });
+            pinned || change.before == Some(*sha1) || change.after == Some(*sha1)
+        };
         self.pack
             .history
             .iter()
-            .filter(|change| names(change.before) || names(change.after))
+            .filter(names)
             .map(|change| change.at)
             .max()
     }
 
     fn take_out(&mut self, sha1: &Sha1, action: ChangeKind, author: &Author) {
+        // What was stored before numbers were kept does not have it.
+        let number = self.release(sha1).map_or(0, |release| release.release);
+        self.last_release = self.last_release.max(number);
         let pack = &mut self.pack;
         pack.releases.retain(|release| release.sha1 != *sha1);
         for pointer in pack.channels.values_mut() {
-            pointer.earlier.retain(|earlier| earlier != sha1);
+            pointer.earlier.retain(|earlier| earlier.sha1 != *sha1);
         }
         self.record_change(author, action, None, Some(*sha1), None);
     }

@@ -3,10 +3,11 @@
 //!
 //! Pure: each change takes the value and the moment and gives the value after. What is stored is
 //! one R2 object, `registry/<pack>.json`, changed by compare-and-swap, so that two changes at once
-//! both end in the history. `keep` has what decides how long a release stays,
-//! `view` what readers see.
+//! both end in the history. `late` has publications that come late, `keep` what decides how long a
+//! release stays, `view` what readers see.
 
 mod keep;
+mod late;
 mod view;
 
 use std::collections::BTreeMap;
@@ -15,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use types::{
     Channel, PackName, Sha1, Timestamp,
     pack::{
-        Change, ChangeKind, Check, Field, Pack, Pointer, Release, Scheduled, SettingsChange,
-        SettingsPatch,
+        Change, ChangeKind, Check, Earlier, Field, Pack, Pointer, Release, Scheduled,
+        SettingsChange, SettingsPatch,
     },
     status::Version1,
 };
@@ -109,7 +110,8 @@ impl Registry {
             return false;
         }
         let numbers = self.pack.releases.iter().map(|release| release.release);
-        self.last_release = numbers.max().unwrap_or(0).max(self.last_release) + 1;
+        let highest = numbers.max().unwrap_or(0).max(self.last_release);
+        self.last_release = highest.saturating_add(1);
         self.pack.releases.push(Release {
             release: self.last_release,
             sha1: verified.sha1,
@@ -138,8 +140,11 @@ impl Registry {
             return Ok(Previous(before));
         }
         let mut earlier = pointer.map_or_else(Vec::new, |pointer| pointer.earlier.clone());
-        earlier.extend(before);
-        earlier.retain(|earlier| earlier != sha1);
+        earlier.extend(pointer.map(|pointer| Earlier {
+            sha1: pointer.sha1,
+            published_at: pointer.published_at,
+        }));
+        earlier.retain(|earlier| earlier.sha1 != *sha1);
         let pointer = Pointer {
             release,
             sha1: *sha1,
@@ -157,30 +162,6 @@ impl Registry {
         Ok(Previous(before))
     }
 
-    /// Publishes what was put directly into the bucket at `put_at`, unless something newer is
-    /// published: the events that announce such objects come in any order. Of two that were put in
-    /// the same second, the one with the greater hash wins, whichever is told of first.
-    pub fn publish_incoming(
-        &mut self,
-        channel: &Channel,
-        sha1: &Sha1,
-        put_at: Timestamp,
-        author: &Author,
-    ) -> Result<Previous, NoSuchRelease> {
-        let pointer = self.pack.channels.get(channel);
-        let is_newer = pointer.is_none_or(|pointer| {
-            (put_at, sha1.as_bytes()) > (pointer.published_at, pointer.sha1.as_bytes())
-        });
-        if !is_newer {
-            return Ok(Previous(pointer.map(|pointer| pointer.sha1)));
-        }
-        let previous = self.publish(channel, sha1, author)?;
-        if let Some(pointer) = self.pack.channels.get_mut(channel) {
-            pointer.published_at = put_at;
-        }
-        Ok(previous)
-    }
-
     /// Points a channel back at what was published there before. What it pointed to is taken back:
     /// no client gets it from this channel any more.
     pub fn roll_back(
@@ -190,7 +171,7 @@ impl Registry {
     ) -> Result<Previous, NothingBefore> {
         let pointer = self.pack.channels.get(channel).ok_or(NothingBefore)?;
         let (before, mut earlier) = (pointer.sha1, pointer.earlier.clone());
-        let sha1 = earlier.pop().ok_or(NothingBefore)?;
+        let sha1 = earlier.pop().ok_or(NothingBefore)?.sha1;
         let release = self.release(&sha1).ok_or(NothingBefore)?.release;
         let pointer = Pointer {
             release,

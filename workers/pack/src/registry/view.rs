@@ -21,7 +21,10 @@ impl Registry {
         let pointer = self.pack.channels.get(channel);
         pointer
             .iter()
-            .flat_map(|pointer| std::iter::once(&pointer.sha1).chain(pointer.earlier.iter().rev()))
+            .flat_map(|pointer| {
+                let earlier = pointer.earlier.iter().rev().map(|earlier| &earlier.sha1);
+                std::iter::once(&pointer.sha1).chain(earlier)
+            })
             .filter_map(|sha1| self.release(sha1))
             .collect()
     }

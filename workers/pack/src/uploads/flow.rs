@@ -78,7 +78,7 @@ pub enum Completed {
 }
 
 /// Closes an upload whose parts have all come.
-pub async fn complete<S: Uploads>(
+pub async fn complete<S: Uploads + Blobs>(
     store: &S,
     id: Uuid,
     now: Timestamp,
@@ -86,6 +86,7 @@ pub async fn complete<S: Uploads>(
     for attempt in 0..ATTEMPTS {
         let (mut record, etag) = load(store, id, now).await?;
         if record.is_over() {
+            clear(store, &record).await?;
             return Ok(Completed::Over(record));
         }
         if record.is_being_verified(now) {
@@ -104,21 +105,59 @@ pub async fn complete<S: Uploads>(
     Err(UploadError::Busy)
 }
 
+/// What a message that an upload is complete comes to: the record to verify, or `None` if its
+/// outcome is known, or it was given up.
+pub async fn take_up<S: Uploads + Blobs>(
+    store: &S,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Option<Record>, UploadError> {
+    match load(store, id, now).await {
+        Ok((record, _)) if record.is_over() => {
+            clear(store, &record).await?;
+            Ok(None)
+        }
+        Ok((record, _)) => Ok((record.state == State::Verifying).then_some(record)),
+        Err(UploadError::Refused(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Takes up an object in `incoming/`: gives the record to verify, or `None` if its outcome is known.
-pub async fn discover<S: Uploads>(
+pub async fn discover<S: Uploads + Blobs>(
     store: &S,
     found: &Found,
     now: Timestamp,
 ) -> Result<Option<Record>, UploadError> {
-    if let Some((record, _)) = store.load_upload(found.id()).await? {
-        return Ok((!record.is_over()).then_some(record));
+    for attempt in 0..ATTEMPTS {
+        let loaded = store.load_upload(found.id()).await?;
+        let etag = match loaded {
+            // The same bytes were put again, which is not the same as to be told of them again.
+            Some((record, etag)) if record.created_at < found.put_at => Some(etag),
+            Some((record, _)) if record.is_over() => {
+                clear(store, &record).await?;
+                return Ok(None);
+            }
+            Some((record, _)) => return Ok(Some(record)),
+            None => None,
+        };
+        let record = Record::incoming(found, now);
+        if store.save_upload(&record, etag.as_deref()).await? {
+            return Ok(Some(record));
+        }
+        store.wait(attempt).await;
     }
-    let record = Record::incoming(found, now);
-    if store.save_upload(&record, None).await? {
-        return Ok(Some(record));
+    Err(UploadError::Busy)
+}
+
+/// Removes the bytes of an upload that is over, and what was left of them. A rejected object stays:
+/// it is the only one that its owner may have.
+async fn clear<S: Blobs>(store: &S, record: &Record) -> Result<(), StoreError> {
+    let is_object = matches!(record.source, Source::Incoming { .. });
+    if is_object && record.state == State::Rejected {
+        return Ok(());
     }
-    // Somebody else has taken it up at this moment; taken in twice, it is still one release.
-    Ok(Some(record))
+    store.discard(&place(record)).await
 }
 
 /// What came of a verification.
@@ -147,7 +186,9 @@ pub async fn verify<S: Uploads + Registries + Blobs>(
         pack: record.pack.clone(),
         publish: match (&record.source, record.publish) {
             (Source::Incoming { .. }, _) => Publish::Incoming(record.created_at),
-            (Source::Parts { .. }, true) => Publish::Now(record.channel.clone()),
+            (Source::Parts { .. }, true) => {
+                Publish::AsOf(record.channel.clone(), record.state_since)
+            }
             (Source::Parts { .. }, false) => Publish::No(record.channel.clone()),
         },
         author: Author {
@@ -174,11 +215,8 @@ pub async fn verify<S: Uploads + Registries + Blobs>(
             None => return Err(error),
         },
     };
-    write_down(store, record.id, &verdict, now).await?;
-    match (&record.source, &verdict) {
-        // A rejected object stays: it is the only one that its owner may have.
-        (Source::Incoming { .. }, Verdict::Rejected { .. } | Verdict::Gone) => {}
-        _ => store.discard(&place).await?,
+    if let Some(record) = write_down(store, record, &verdict, now).await? {
+        clear(store, &record).await?;
     }
     Ok(verdict)
 }
@@ -198,16 +236,24 @@ fn place(record: &Record) -> Place {
     }
 }
 
+/// Writes down what came of a verification, and gives the record if it has an outcome now. What was
+/// written down before stays.
 async fn write_down<S: Uploads>(
     store: &S,
-    id: Uuid,
+    verified: &Record,
     verdict: &Verdict,
     now: Timestamp,
-) -> Result<(), IngestError> {
+) -> Result<Option<Record>, IngestError> {
     for attempt in 0..ATTEMPTS {
-        let Some((mut record, etag)) = store.load_upload(id).await? else {
-            return Ok(()); // aborted meanwhile, or expired
+        let Some((mut record, etag)) = store.load_upload(verified.id).await? else {
+            return Ok(None); // given up meanwhile, or expired
         };
+        if record.created_at != verified.created_at {
+            return Ok(None); // put again meanwhile, so this was not about it
+        }
+        if record.is_over() {
+            return Ok(Some(record));
+        }
         match verdict {
             Verdict::Ready { uploaded, .. } => {
                 record.enter(State::Ready, now);
@@ -218,24 +264,39 @@ async fn write_down<S: Uploads>(
                 record.reason = Some(reason.clone());
             }
             Verdict::Gone => {
-                store.forget_upload(id).await?;
-                return Ok(());
+                store.forget_upload(verified.id).await?;
+                return Ok(None);
             }
         }
         if store.save_upload(&record, Some(&etag)).await? {
-            return Ok(());
+            return Ok(Some(record));
         }
         store.wait(attempt).await;
     }
     Err(IngestError::Busy)
 }
 
-/// Gives an upload up, with all its parts.
-pub async fn abort<S: Uploads>(store: &S, id: Uuid, now: Timestamp) -> Result<(), UploadError> {
-    let (record, _) = load(store, id, now).await?;
-    if record.is_being_verified(now) {
-        return Err(Refused::Over(record.state).into());
+/// Gives an upload up, with all its parts; one that is an object, with that.
+pub async fn abort<S: Uploads + Blobs>(
+    store: &S,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<(), UploadError> {
+    for attempt in 0..ATTEMPTS {
+        let (mut record, etag) = load(store, id, now).await?;
+        if record.is_being_verified(now) {
+            return Err(Refused::Over(record.state).into());
+        }
+        if matches!(record.source, Source::Incoming { .. }) {
+            store.discard(&place(&record)).await?;
+        }
+        // From here on nobody completes it.
+        record.expires_at = Timestamp::from_seconds(0);
+        if store.save_upload(&record, Some(&etag)).await? {
+            store.forget_upload(id).await?;
+            return Ok(());
+        }
+        store.wait(attempt).await;
     }
-    store.forget_upload(id).await?;
-    Ok(())
+    Err(UploadError::Busy)
 }

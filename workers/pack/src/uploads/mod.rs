@@ -7,6 +7,8 @@
 
 pub mod flow;
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use types::{Channel, PackName, Sha1, Timestamp, status::Version1};
@@ -133,7 +135,7 @@ impl Record {
             v: Version1,
             id,
             source: Source::Parts {
-                part_size: PART.min(largest_request),
+                part_size: PART.min(largest_request).max(1),
             },
             pack: asked.pack,
             channel: asked.channel,
@@ -178,7 +180,7 @@ impl Record {
     pub fn parts(&self) -> u32 {
         match self.source {
             Source::Parts { part_size } => {
-                u32::try_from(self.size.div_ceil(part_size)).unwrap_or(u32::MAX)
+                u32::try_from(self.size.div_ceil(part_size.max(1))).unwrap_or(u32::MAX)
             }
             Source::Incoming { .. } => 0,
         }
@@ -189,6 +191,7 @@ impl Record {
         let Source::Parts { part_size } = self.source else {
             return Err(Refused::NoSuchPart(0));
         };
+        let part_size = part_size.max(1);
         match self.parts() {
             parts if part == 0 || part > parts => Err(Refused::NoSuchPart(parts)),
             parts if part == parts => Ok(self.size - part_size * u64::from(parts - 1)),
@@ -207,10 +210,20 @@ impl Record {
         }
     }
 
-    /// The parts that have not come.
+    /// The parts that have not come, each in its length.
     pub fn missing(&self, received: &[Part]) -> Vec<u32> {
-        let has = |number: &u32| received.iter().any(|part| part.number == *number);
+        let has = |number: &u32| {
+            let mut received = received.iter();
+            received
+                .any(|part| part.number == *number && self.part_length(*number) == Ok(part.size))
+        };
         (1..=self.parts()).filter(|number| !has(number)).collect()
+    }
+
+    /// Whether nothing is to be done with an object: it was rejected, and not put again since. One
+    /// that was taken in and is still there is to be removed.
+    pub fn settles(&self, found: &Found) -> bool {
+        self.state == State::Rejected && found.put_at <= self.created_at
     }
 
     /// Whether somebody is verifying it at this moment, as far as can be known.
@@ -230,10 +243,8 @@ impl Record {
     fn enter(&mut self, state: State, now: Timestamp) {
         self.state = state;
         self.state_since = now;
-        if self.is_over() {
-            // So that the outcome can be asked for, however long it took.
-            self.expires_at = now.plus_seconds(LIFETIME);
-        }
+        // So that it can be verified, and the outcome be asked for, however long it took.
+        self.expires_at = now.plus_seconds(LIFETIME);
     }
 }
 
@@ -265,11 +276,11 @@ impl Found {
     /// folder name that is no pack's, as of this worker's own objects, holds is for none.
     pub fn pack_of(key: &str) -> Option<PackName> {
         let (pack, file) = key.strip_prefix("incoming/")?.split_once('/')?;
-        let is_zip = file.len() > 4 && file.to_ascii_lowercase().ends_with(".zip");
+        let name = Path::new(file.rsplit('/').next()?);
+        let is_zip = name.extension()?.eq_ignore_ascii_case("zip");
         pack.parse().ok().filter(|_| is_zip)
     }
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;
