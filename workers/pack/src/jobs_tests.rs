@@ -49,11 +49,40 @@ fn what_is_no_message_is_poison() {
 
 #[test]
 fn a_job_is_pinned_byte_for_byte() {
-    let job = Job::Check {
+    let upload = "5b6f3f0e-6d0e-4d0c-9d0e-0d6c5c6f2a11".parse().unwrap();
+    let check = Job::Check {
         pack: PackName::main(),
         sha1: Sha1::of(b""),
     };
-    let json = r#"{"check":{"pack":"main","sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}}"#;
-    assert_eq!(serde_json::to_string(&job).unwrap(), json);
-    assert_eq!(Message::read(json), Message::Job(job));
+    let incoming = Job::Incoming {
+        key: "incoming/main/a.zip".to_owned(),
+    };
+    for (job, json) in [
+        (
+            Job::Verify { upload },
+            r#"{"verify":{"upload":"5b6f3f0e-6d0e-4d0c-9d0e-0d6c5c6f2a11"}}"#,
+        ),
+        (incoming, r#"{"incoming":{"key":"incoming/main/a.zip"}}"#),
+        (
+            check,
+            r#"{"check":{"pack":"main","sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}}"#,
+        ),
+    ] {
+        assert_eq!(serde_json::to_string(&job).unwrap(), json);
+        assert_eq!(Message::read(json), Message::Job(job));
+    }
+}
+
+#[test]
+fn a_notice_that_looks_like_an_event_is_a_notice() {
+    let pack = PackName::main();
+    let refusal = Refusal {
+        pack: &pack,
+        by: r#""action":"DeleteObject""#.to_owned(),
+        at: Timestamp::from_seconds(0),
+        reason: r#"{"action":"DeleteObject","object":{"key":"a"}}"#.to_owned(),
+    };
+    let job = Job::Notify(Box::new(Notice::refused(Uuid::nil(), &refusal)));
+    let json = serde_json::to_string(&job).unwrap();
+    assert_eq!(Message::read(&json), Message::Job(job));
 }
