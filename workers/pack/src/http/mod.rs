@@ -221,7 +221,7 @@ mod tests {
             .into_problem();
         assert_eq!(
             (problem.status, headers),
-            (405, vec![("Allow", "GET, HEAD, PUT".to_owned())])
+            (405, vec![("Allow", "GET, HEAD, PUT, PATCH".to_owned())])
         );
         for unknown in [
             &["api"][..],
