@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use types::{Sha1, Timestamp, pack::ChangeKind};
 
-use super::{Author, Registry};
+use super::{Author, HISTORY, Registry};
 
 /// Why a release is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,15 +80,17 @@ impl Registry {
         old
     }
 
-    /// When the history last named these bytes.
+    /// When the history last named these bytes. If it does not reach back to its beginning, that may
+    /// have been as late as the oldest change that it has.
     pub fn last_named(&self, sha1: &Sha1) -> Option<Timestamp> {
-        let names = |end: Option<Sha1>| end == Some(*sha1);
-        self.pack
-            .history
+        let history = &self.pack.history;
+        let is_end = |end: Option<Sha1>| end == Some(*sha1);
+        let named = history
             .iter()
-            .filter(|change| names(change.before) || names(change.after))
-            .map(|change| change.at)
-            .max()
+            .filter(|change| is_end(change.before) || is_end(change.after));
+        let named = named.map(|change| change.at).max();
+        let oldest = history.first().filter(|_| history.len() >= HISTORY);
+        named.or(oldest.map(|change| change.at))
     }
 
     fn take_out(&mut self, sha1: &Sha1, action: ChangeKind, author: &Author) {
