@@ -57,7 +57,7 @@ enum Was {
     Corrupt,
     /// A record of a channel that there is not.
     Unpublished,
-    /// A record of this release, which is another one or was told otherwise.
+    /// A record of this release: of another one, or in other words.
     Other(Sha1),
 }
 
@@ -223,6 +223,10 @@ fn differs(held: &Held<Record>, record: &Record) -> Option<Was> {
     match held {
         Held::Missing => Some(Was::Missing),
         Held::Corrupt(_) => Some(Was::Corrupt),
-        Held::Value { value, .. } => (value != record).then_some(Was::Other(value.sha1)),
+        // Readers get the bytes as they are.
+        Held::Value { value, text } => {
+            let same = serde_json::to_string(record).is_ok_and(|record| record == *text);
+            (!same).then_some(Was::Other(value.sha1))
+        }
     }
 }
