@@ -36,6 +36,8 @@ export type Handle = ReturnType<typeof handleOf>;
 export interface Options extends Partial<Record<WorkerName, Record<string, Json>>> {
   /** The secret as it is; `null` leaves it out. Without this key: the tokens of `Tokens`. */
   tokens?: string | null;
+  /** More secrets of the worker `pack`. */
+  packSecrets?: Record<string, string>;
 }
 
 /** One bearer token each, as clients send it. */
@@ -144,7 +146,7 @@ export async function start(options: Options = {}): Promise<System> {
       prebuiltWorkerDir: join(ROOT, "workers", name, "build"),
       // No test looks at a public address, unless it has one.
       vars: { ...(name === "pack" && { CHECK_PUBLISHED: false }), ...options[name] },
-      secrets: name === "gateway" ? {} : secrets,
+      secrets: { ...(name !== "gateway" && secrets), ...(name === "pack" && options.packSecrets) },
     })),
   });
   const close = async () => {

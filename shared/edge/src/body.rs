@@ -39,6 +39,65 @@ pub async fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> 
     let text = JsFuture::from(request.inner().text().map_err(unreadable)?).await;
     let text = text.map_err(unreadable)?.as_string().unwrap_or_default();
     let text = if text.trim().is_empty() { "{}" } else { &text };
-    serde_json::from_str(text)
-        .map_err(|error| Failure::new(Code::BadJson, format!("the body: {error}")))
+    parse(text).map_err(|problem| Failure::new(Code::BadJson, format!("the body: {problem}")))
+}
+
+/// An object as a `T`. The error names the member that is wrong.
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    // Serde would take an array for a struct, its items for the members in order.
+    if text.trim_start().starts_with('[') {
+        return Err("must be a JSON object, not an array".to_owned());
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let problem = error.inner().to_string();
+        match error.path().to_string().as_str() {
+            "." => problem,
+            member => format!("{member}: {problem}"),
+        }
+    })?;
+    json.end().map_err(|error| error.to_string())?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        count: u8,
+        deep: Option<Vec<bool>>,
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, message) in [
+            (r#"{"count":"1"}"#, "count: invalid type: string"),
+            (
+                r#"{"count":1,"deep":[true,5]}"#,
+                "deep[1]: invalid type: integer `5`",
+            ),
+            ("{}", "missing field `count`"),
+            (r#"{"cuont":1}"#, "cuont: unknown field `cuont`"),
+            ("[1, null]", "must be a JSON object"),
+            ("null", "invalid type: null"),
+            (r#"{"count":1} x"#, "trailing characters"),
+            (r#"{"count":1"#, "EOF"),
+        ] {
+            let error = parse::<Body>(text).unwrap_err();
+            assert!(error.starts_with(message), "{text}: {error}");
+        }
+        let body = parse(r#" {"count":1} "#);
+        assert_eq!(
+            body,
+            Ok(Body {
+                count: 1,
+                deep: None
+            })
+        );
+    }
 }

@@ -148,8 +148,12 @@ pub async fn swap_text(
         .put(key, text)
         .http_metadata(metadata)
         .only_if(condition);
-    Ok(match put.execute().await? {
-        Some(_) => Written::Yes,
-        None => Written::No,
-    })
+    match put.execute().await {
+        Ok(Some(_)) => Ok(Written::Yes),
+        Ok(None) => Ok(Written::No),
+        // Somebody else has written the same object within this second: R2 refuses the second one
+        // before it looks at the condition ("Error codes", TooManyRequests).
+        Err(error) if error.to_string().contains("10058") => Ok(Written::No),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -177,12 +177,24 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SettingsPatch {
+    #[serde(deserialize_with = "null_resets")]
     pub required: Option<bool>,
     /// A text component; a string is read as `MiniMessage`.
     pub prompt: Field<Value>,
     pub display_name: Field<String>,
+    #[serde(deserialize_with = "null_resets")]
     pub pins: Option<Vec<Sha1>>,
     pub incoming_channel: Field<Channel>,
+}
+
+/// A member that cannot be taken away: null makes it what it is in a new pack.
+fn null_resets<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    let given = Option::<T>::deserialize(deserializer)?;
+    Ok(Some(given.unwrap_or_default()))
 }
 
 /// What a [`Change`] did.

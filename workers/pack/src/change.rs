@@ -11,7 +11,9 @@ use crate::{
 };
 
 /// Attempts at a compare-and-swap, or at an announcement that somebody overtakes.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 16;
+/// Attempts at one write of an announcement: KV takes one a second for each key.
+const WRITES: u32 = 6;
 
 /// Why a registry was not changed, or readers were not told of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,8 +107,7 @@ pub async fn announce<S: Registries>(
 ) -> Result<(), ChangeError<Infallible>> {
     let mut record = record;
     for _ in 0..ATTEMPTS {
-        let told = store.announce(&record).await;
-        told.map_err(ChangeError::NotAnnounced)?;
+        tell(store, &record).await?;
         let loaded = store.load(&record.pack).await?;
         match loaded.and_then(|loaded| loaded.registry.current(&record.channel, public_url)) {
             Some(current) if current != record => record = current,
@@ -114,6 +115,18 @@ pub async fn announce<S: Registries>(
         }
     }
     Err(ChangeError::Busy)
+}
+
+async fn tell<S: Registries>(store: &S, record: &Record) -> Result<(), ChangeError<Infallible>> {
+    let mut attempt = 0;
+    loop {
+        match store.announce(record).await {
+            Ok(()) => return Ok(()),
+            Err(error) if attempt + 1 == WRITES => return Err(ChangeError::NotAnnounced(error)),
+            Err(_) => store.back_off(attempt).await,
+        }
+        attempt += 1;
+    }
 }
 
 /// Tells readers of several channels.

@@ -3,21 +3,25 @@
 //! Bytes and hash cannot disagree in R2, but what stands between it and the players can serve
 //! something else: a wrong `PUBLIC_URL`, a stale cache, a login page.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, future::Future, time::Duration};
 
 use edge::{Failure, clock, concat, log};
 use futures::future::{Either, select};
 use types::{
     PackName, Sha1,
     config::PackConfig,
-    pack::{Check, CheckState},
+    pack::{Check, CheckState, Pack},
 };
-use worker::{Delay, Env, Fetch, Method, Request, web_sys};
+use worker::{
+    AbortController, AbortSignal, Delay, Env, Fetch, Request, RequestInit, RequestRedirect, web_sys,
+};
 
-use crate::{change, registry::download_url, store::Platform};
+use crate::{change, ports::Registries as _, registry::download_url, store::Platform};
 
+/// How long the first byte of the answer may take.
+const ANSWER: Duration = Duration::from_secs(20);
 /// How long the whole download may take.
-const TIMEOUT: Duration = Duration::from_mins(2);
+const DOWNLOAD: Duration = Duration::from_mins(2);
 
 /// Looks once, and puts on record what was seen. The error is that of the record.
 pub async fn check(
@@ -26,33 +30,33 @@ pub async fn check(
     pack: &PackName,
     sha1: &Sha1,
 ) -> Result<(), Failure> {
-    let url = download_url(&config.public_url, sha1);
-    let fetched = Box::pin(fetch(&url));
-    let seen = match select(fetched, Delay::from(TIMEOUT)).await {
-        Either::Left((seen, _)) => seen,
-        Either::Right(_) => Err(format!("did not come within {} s", TIMEOUT.as_secs())),
+    let platform = Platform::new(env)?;
+    let Some(loaded) = platform.load(pack).await? else {
+        return Ok(());
     };
-    let at = clock::now();
-    let reason = match seen {
+    if !is_wanted(loaded.registry.pack(), sha1) {
+        return Ok(());
+    }
+    let url = download_url(&config.public_url, sha1);
+    let reason = match fetch(&url).await {
         Ok(seen) if seen == *sha1 => None,
         Ok(seen) => Some(format!("serves bytes whose SHA-1 is {seen}")),
         Err(reason) => Some(reason),
     };
-    let check = Check {
-        state: match reason {
-            None => CheckState::Verified,
-            Some(_) => CheckState::Failed,
-        },
-        at: Some(at),
-        reason,
-    };
-    if let Some(reason) = &check.reason {
+    if let Some(reason) = &reason {
         log::error(
             "check",
             &format!("{url} {reason}: players cannot load this release of {pack}"),
         );
     }
-    let platform = Platform::new(env)?;
+    let check = Check {
+        state: match reason {
+            None => CheckState::Verified,
+            Some(_) => CheckState::Failed,
+        },
+        at: Some(clock::now()),
+        reason,
+    };
     let changed = change::change(&platform, pack, None, |registry| {
         Ok::<_, Infallible>(registry.set_check(sha1, check.clone()))
     });
@@ -62,20 +66,69 @@ pub async fn check(
     }
 }
 
+/// Whether this release was not looked at since it was published, or looked wrong then: a message
+/// may come twice.
+fn is_wanted(pack: &Pack, sha1: &Sha1) -> bool {
+    let mut releases = pack.releases.iter();
+    let Some(release) = releases.find(|release| release.sha1 == *sha1) else {
+        return false;
+    };
+    let looked_at = match release.check.state {
+        CheckState::Verified => release.check.at,
+        CheckState::Pending | CheckState::Failed => None,
+    };
+    let Some(looked_at) = looked_at else {
+        return true;
+    };
+    let mut pointers = pack.channels.values();
+    pointers.any(|pointer| pointer.sha1 == *sha1 && pointer.published_at > looked_at)
+}
+
 /// The SHA-1 of what a URL serves, natively hashed; or what is wrong with it, in words that follow
 /// the URL.
 async fn fetch(url: &str) -> Result<Sha1, String> {
-    let failed = |failure: Failure| format!("cannot be fetched: {}", failure.into_message());
-    let request = Request::new(url, Method::Get).map_err(|error| failed(error.into()))?;
-    let response = Fetch::Request(request).send().await;
-    let response: web_sys::Response = response.map_err(|error| failed(error.into()))?.into();
-    let body = response.body();
+    let stop = AbortController::default();
+    let response = within(ANSWER, "does not answer", request(url, stop.signal())).await;
+    let downloaded = match response {
+        Ok(response) => within(DOWNLOAD, "did not come", hash(&response)).await,
+        Err(reason) => Err(reason),
+    };
+    if downloaded.is_err() {
+        stop.abort();
+    }
+    downloaded
+}
+
+async fn within<T>(
+    limit: Duration,
+    otherwise: &str,
+    work: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    match select(Box::pin(work), Delay::from(limit)).await {
+        Either::Left((done, _)) => done,
+        Either::Right(_) => Err(format!("{otherwise} within {} s", limit.as_secs())),
+    }
+}
+
+fn failed(failure: Failure) -> String {
+    format!("cannot be fetched: {}", failure.into_message())
+}
+
+/// The answer, without following it elsewhere: the game does not from http to https.
+async fn request(url: &str, stop: AbortSignal) -> Result<web_sys::Response, String> {
+    let mut init = RequestInit::new();
+    init.with_redirect(RequestRedirect::Manual);
+    let request = Request::new_with_init(url, &init).map_err(|error| failed(error.into()))?;
+    let response = Fetch::Request(request).send_with_signal(&stop).await;
+    response
+        .map(Into::into)
+        .map_err(|error| failed(error.into()))
+}
+
+async fn hash(response: &web_sys::Response) -> Result<Sha1, String> {
     if response.status() != 200 {
-        if let Some(body) = body {
-            drop(wasm_bindgen_futures::JsFuture::from(body.cancel()).await);
-        }
         return Err(format!("answers {}", response.status()));
     }
-    let mut body = body;
+    let mut body = response.body();
     concat::sha1(async || Ok(body.take())).await.map_err(failed)
 }

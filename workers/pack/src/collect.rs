@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use edge::{Failure, clock, log};
 use serde::Serialize;
-use types::{PackName, Sha1, Timestamp, config::PackConfig};
+use types::{Code, PackName, Sha1, Timestamp, config::PackConfig};
 
 use crate::{
     change,
@@ -50,8 +50,8 @@ struct OldBlob {
     size: u64,
 }
 
-/// Collects, or tells what would be collected. When it is not known what was downloaded lately,
-/// nothing is.
+/// Collects, or tells what would be collected. When it is not known what was downloaded lately, or
+/// what a registry says, nothing is.
 pub async fn collect(
     platform: &Platform,
     config: &PackConfig,
@@ -70,16 +70,19 @@ pub async fn collect(
         name: by.to_owned(),
         at: now,
     };
+    let registries = platform.registries().await?;
     let mut releases = Vec::new();
-    for registry in platform.registries().await? {
-        releases.extend(old_releases(&registry, &retention));
-        if !dry_run {
-            take_out(platform, &registry, &retention, &author).await?;
+    for registry in &registries {
+        let mut old = registry.collectable(&retention);
+        if !dry_run && !old.is_empty() {
+            old = take_out(platform, &registry.pack().pack, &retention, &author).await?;
         }
+        releases.extend(old.iter().filter_map(|sha1| old_release(registry, sha1)));
     }
-    let blobs = old_blobs(platform, &retention).await?;
+    // What was taken out just now is still in these registries: its blob stays for now.
+    let mut blobs = old_blobs(platform, &registries, &retention).await?;
     if !dry_run && !blobs.is_empty() {
-        delete(platform, &blobs, now).await?;
+        blobs = delete(platform, blobs, &retention).await?;
     }
     Ok(Collected {
         dry_run,
@@ -88,79 +91,83 @@ pub async fn collect(
     })
 }
 
-fn old_releases(registry: &Registry, retention: &Retention) -> Vec<OldRelease> {
-    let old = registry.collectable(retention);
-    let releases = old.iter().filter_map(|sha1| registry.release(sha1));
-    releases
-        .map(|release| OldRelease {
-            pack: registry.pack().pack.clone(),
-            release: release.release,
-            sha1: release.sha1,
-            size: release.size,
-        })
-        .collect()
+fn old_release(registry: &Registry, sha1: &Sha1) -> Option<OldRelease> {
+    let release = registry.release(sha1)?;
+    Some(OldRelease {
+        pack: registry.pack().pack.clone(),
+        release: release.release,
+        sha1: release.sha1,
+        size: release.size,
+    })
 }
 
 async fn take_out(
     platform: &Platform,
-    registry: &Registry,
+    pack: &PackName,
     retention: &Retention,
     author: &Author,
-) -> Result<(), Failure> {
-    if registry.collectable(retention).is_empty() {
-        return Ok(());
-    }
-    let pack = &registry.pack().pack;
+) -> Result<Vec<Sha1>, Failure> {
     let changed = change::change(platform, pack, None, |registry| {
         Ok::<_, std::convert::Infallible>(registry.collect(retention, author))
     });
     let taken = changed.await?.outcome;
     log::info("collection", &format!("{} releases of {pack}", taken.len()));
-    Ok(())
+    Ok(taken)
 }
 
-/// The blobs that nothing has named for the grace period.
-async fn old_blobs(platform: &Platform, retention: &Retention) -> Result<Vec<OldBlob>, Failure> {
-    // The blobs are listed first: one that is stored after this is not looked at.
+/// The blobs that nothing has named for the grace period, as far as these registries tell.
+async fn old_blobs(
+    platform: &Platform,
+    registries: &[Registry],
+    retention: &Retention,
+) -> Result<Vec<OldBlob>, Failure> {
     let blobs = platform.blobs().await?;
-    let registries = platform.registries().await?;
-    let is_old = |at: Timestamp| at <= retention.uploaded_after;
-    let unused = |sha1: &Sha1| {
-        !retention.downloaded.contains(sha1)
-            && registries.iter().all(|registry| {
-                registry.release(sha1).is_none() && registry.last_named(sha1).is_none_or(is_old)
-            })
-    };
-    let old = blobs.iter().filter(|blob| is_old(clock::stored_at(blob)));
+    let old = blobs
+        .iter()
+        .filter(|blob| is_old(clock::stored_at(blob), retention));
     let old = old.filter_map(|blob| Some((blob_of(&blob.key())?, blob.size())));
     Ok(old
-        .filter(|(sha1, _)| unused(sha1))
+        .filter(|(sha1, _)| is_unused(sha1, registries, retention))
         .map(|(sha1, size)| OldBlob { sha1, size })
         .take(AT_ONCE)
         .collect())
 }
 
-async fn delete(platform: &Platform, blobs: &[OldBlob], now: Timestamp) -> Result<(), Failure> {
+fn is_old(at: Timestamp, retention: &Retention) -> bool {
+    at <= retention.uploaded_after
+}
+
+fn is_unused(sha1: &Sha1, registries: &[Registry], retention: &Retention) -> bool {
+    let unnamed = |registry: &Registry| {
+        let last = registry.last_named(sha1);
+        registry.release(sha1).is_none() && last.is_none_or(|at| is_old(at, retention))
+    };
+    !retention.downloaded.contains(sha1) && registries.iter().all(unnamed)
+}
+
+/// Deletes those of them that still nothing names; gives these.
+async fn delete(
+    platform: &Platform,
+    blobs: Vec<OldBlob>,
+    retention: &Retention,
+) -> Result<Vec<OldBlob>, Failure> {
     let doomed: HashSet<Sha1> = blobs.iter().map(|blob| blob.sha1).collect();
-    let Lock::Taken = platform.begin_collection(now, &doomed).await? else {
-        log::info("collection", "another one is running");
-        return Ok(());
+    // By the clock, not by when the cron was due: others compare it with theirs.
+    let Lock::Taken = platform.begin_collection(clock::now(), &doomed).await? else {
+        let detail = "another collection is running, or was broken off a few minutes ago";
+        return Err(Failure::new(Code::Conflict, detail));
     };
     let deleted = async {
         let registries = platform.registries().await?;
-        let named =
-            |sha1: &Sha1| (registries.iter()).any(|registry| registry.release(sha1).is_some());
-        let keys: Vec<String> = doomed
-            .iter()
-            .filter(|sha1| !named(sha1))
-            .map(blob_key)
-            .collect();
-        let count = keys.len();
+        let unused = |blob: &OldBlob| is_unused(&blob.sha1, &registries, retention);
+        let unused: Vec<OldBlob> = blobs.into_iter().filter(unused).collect();
+        let keys = unused.iter().map(|blob| blob_key(&blob.sha1)).collect();
         platform.delete(keys).await?;
-        Ok::<usize, Failure>(count)
+        Ok::<_, Failure>(unused)
     };
     let deleted = deleted.await;
     platform.end_collection().await?;
-    log::info("collection", &format!("{} blobs", deleted?));
-    Ok(())
+    let deleted = deleted?;
+    log::info("collection", &format!("{} blobs", deleted.len()));
+    Ok(deleted)
 }

@@ -7,7 +7,7 @@ use edge::{Failure, clock, log};
 use types::{
     Timestamp,
     config::PackConfig,
-    pack::{ChangeKind, CheckState, Uploaded},
+    pack::{ChangeKind, Check, CheckState, Pointer, Uploaded},
 };
 use uuid::Uuid;
 use worker::Object;
@@ -26,50 +26,76 @@ use crate::{
 /// seconds.
 const OVERDUE: i64 = 5 * 60;
 
+/// How long after a look that found something wrong the next one is due, in seconds.
+const FAILED: i64 = 60 * 60;
+
 /// The messages that one run sends at most; the next one goes on.
 const MESSAGES: usize = 20;
 
-/// Does all of it. One part that fails does not keep the others from being done; the error is the
-/// last one's.
+/// Does all of it. One part or pack that fails does not keep the others from being done; the error is
+/// the last one's.
 pub async fn sweep(
     platform: &Platform,
     config: &PackConfig,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let mut failed = Ok(());
-    let mut note = |part: &str, result: Result<(), Failure>| {
+    let mut sweep = Sweep {
+        platform,
+        config,
+        now,
+        checks: 0,
+        failed: Ok(()),
+    };
+    match rebuild::readable(platform).await {
+        Ok((registries, _)) => {
+            for registry in &registries {
+                let published = sweep.publish_due(registry).await;
+                sweep.note("publish", published);
+                let looked = sweep.look_after_readers(registry).await;
+                sweep.note("readers", looked);
+            }
+        }
+        Err(failure) => sweep.note("registries", Err(failure)),
+    }
+    sweep.note("incoming", incoming(platform, now).await);
+    match collect::collect(platform, config, now, "collection", false).await {
+        // Another one is running: that is as good.
+        Err(Failure::Problem { problem, .. }) => log::info("collection", &problem.detail),
+        collected => sweep.note("collection", collected.map(drop)),
+    }
+    sweep.failed
+}
+
+struct Sweep<'a> {
+    platform: &'a Platform,
+    config: &'a PackConfig,
+    now: Timestamp,
+    /// Messages sent so far that have a release looked at.
+    checks: usize,
+    failed: Result<(), Failure>,
+}
+
+impl Sweep<'_> {
+    fn note(&mut self, part: &str, result: Result<(), Failure>) {
         if let Err(failure) = result {
             let message = failure.into_message();
             log::error("sweep", &format!("{part}: {message}"));
-            failed = Err(Failure::internal(format!("{part}: {message}")));
+            self.failed = Err(Failure::internal(format!("{part}: {message}")));
         }
-    };
-    note("publish", publish_due(platform, config, now).await);
-    note("readers", look_after_readers(platform, config, now).await);
-    note("incoming", incoming(platform, now).await);
-    let collected = collect::collect(platform, config, now, "collection", false).await;
-    note("collection", collected.map(drop));
-    failed
-}
+    }
 
-/// Publishes what was scheduled for a time that has come.
-async fn publish_due(
-    platform: &Platform,
-    config: &PackConfig,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    for registry in platform.registries().await? {
-        let is_due =
-            |registry: &Registry| registry.pack().scheduled.iter().any(|one| one.at <= now);
-        if !is_due(&registry) {
-            continue;
+    /// Publishes what was scheduled for a time that has come.
+    async fn publish_due(&self, registry: &Registry) -> Result<(), Failure> {
+        let (platform, config, now) = (self.platform, self.config, self.now);
+        if !registry.pack().scheduled.iter().any(|one| one.at <= now) {
+            return Ok(());
         }
-        let before = registry.pack().clone();
-        let changed = change::change(platform, &before.pack, None, |registry| {
-            Ok::<_, Infallible>(registry.publish_due(now))
+        let changed = change::change(platform, &registry.pack().pack, None, |registry| {
+            let before = registry.pack().clone();
+            Ok::<_, Infallible>((before, registry.publish_due(now)))
         });
         let changed = changed.await?;
-        let (registry, channels) = (changed.registry, changed.outcome);
+        let (registry, (before, channels)) = (changed.registry, changed.outcome);
         let url = &config.public_url;
         change::announce_all(platform, &registry, channels.iter(), url).await?;
         for channel in &channels {
@@ -78,10 +104,11 @@ async fn publish_due(
             };
             let scheduled = before.scheduled.iter().find(|one| one.channel == *channel);
             let by = scheduled.map_or("", |one| one.by.as_str());
+            let release = registry.release(&record.sha1);
             let uploaded = Uploaded {
                 published: true,
                 previous: before.channels.get(channel).map(|pointer| pointer.sha1),
-                warnings: Vec::new(),
+                warnings: release.map_or_else(Vec::new, |release| release.warnings.clone()),
                 record,
                 scheduled_at: None,
             };
@@ -91,37 +118,41 @@ async fn publish_due(
             );
             jobs::published(&platform.env, config, ChangeKind::Publish, &uploaded, by).await;
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Puts KV right where it says something else than R2, and has releases looked at whose check got
-/// lost.
-async fn look_after_readers(
-    platform: &Platform,
-    config: &PackConfig,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    let mut sent = 0;
-    for registry in platform.registries().await? {
+    /// Puts KV right where it says something else than R2, and has releases looked at whose check
+    /// got lost, or found something wrong that may be mended by now.
+    async fn look_after_readers(&mut self, registry: &Registry) -> Result<(), Failure> {
         let mut rebuilt = Rebuilt::default();
-        rebuild::repair(platform, config, &registry, &mut rebuilt).await?;
+        rebuild::repair(self.platform, self.config, registry, &mut rebuilt).await?;
         if let Some(told) = rebuilt.told() {
             log::warn("kv", &format!("{}: {told}", registry.pack().pack));
         }
+        if !self.config.check_published {
+            return Ok(());
+        }
         for pointer in registry.pack().channels.values() {
-            let unseen = registry
+            let due = registry
                 .release(&pointer.sha1)
-                .is_some_and(|release| release.check.state == CheckState::Pending);
-            let overdue = now - pointer.published_at > OVERDUE;
-            if config.check_published && unseen && overdue && sent < MESSAGES {
-                sent += 1;
+                .is_some_and(|release| is_check_due(&release.check, pointer, self.now));
+            if due && self.checks < MESSAGES {
+                self.checks += 1;
                 let (pack, sha1) = (registry.pack().pack.clone(), pointer.sha1);
-                jobs::send(&platform.env, &Job::Check { pack, sha1 }).await?;
+                jobs::send(&self.platform.env, &Job::Check { pack, sha1 }).await?;
             }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+fn is_check_due(check: &Check, pointer: &Pointer, now: Timestamp) -> bool {
+    let since = |at: Timestamp| now - at;
+    match check.state {
+        CheckState::Pending => since(pointer.published_at) > OVERDUE,
+        CheckState::Failed => check.at.is_none_or(|at| since(at) > FAILED),
+        CheckState::Verified => false,
+    }
 }
 
 /// What lies in `incoming/`: takes up what no event announced, goes on with what was broken off,

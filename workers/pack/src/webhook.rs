@@ -20,7 +20,10 @@ use types::{
     pack::{ChangeKind, Uploaded},
 };
 use uuid::Uuid;
-use worker::{Delay, Env, Fetch, Headers, Method, Request, RequestInit, web_sys};
+use worker::{
+    AbortController, Delay, Env, Fetch, Headers, Method, Request, RequestInit, RequestRedirect,
+    web_sys,
+};
 
 use crate::jobs::Refusal;
 
@@ -126,13 +129,19 @@ pub async fn deliver(env: &Env, config: &PackConfig, notice: &Notice) -> Result<
     let mut init = RequestInit::new();
     init.with_method(Method::Post)
         .with_headers(headers)
+        // What is signed for one address is for no other.
+        .with_redirect(RequestRedirect::Manual)
         .with_body(Some(body.into()));
     let request = Request::new_with_init(url.as_str(), &init)?;
-    let fetch = Fetch::Request(request);
-    let sent = Box::pin(fetch.send());
+    let (fetch, stop) = (Fetch::Request(request), AbortController::default());
+    let signal = stop.signal();
+    let sent = Box::pin(fetch.send_with_signal(&signal));
     let response = match select(sent, Delay::from(TIMEOUT)).await {
         Either::Left((response, _)) => response?,
-        Either::Right(_) => return Err(Failure::internal("webhook: no answer within 15 s")),
+        Either::Right(_) => {
+            stop.abort();
+            return Err(Failure::internal("webhook: no answer within 15 s"));
+        }
     };
     let status = response.status_code();
     let response: web_sys::Response = response.into();

@@ -93,10 +93,13 @@ pub async fn roll_back(
     let Rollback { channel } = body::json(request).await?;
     let platform = Platform::new(env)?;
     let changed = change::change(&platform, &pack, None, |registry| {
+        if !registry.pack().channels.contains_key(&channel) {
+            return Err(edge::not_found(&format!("channel \"{channel}\"")));
+        }
         let previous = registry.roll_back(&channel, &author)?;
         let pointer = registry.pack().channels.get(&channel);
         let sha1 = pointer.map(|pointer| pointer.sha1).ok_or(NothingBefore)?;
-        Ok::<_, NothingBefore>((previous, sha1))
+        Ok((previous, sha1))
     });
     let Changed { registry, outcome } = changed.await?;
     let (previous, sha1) = outcome;

@@ -7,7 +7,7 @@ use types::{
     pack::{Change, ChangeKind},
 };
 
-use super::{Author, Registry};
+use super::{Author, HISTORY, Registry};
 
 /// Why a release is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,20 +88,23 @@ impl Registry {
     }
 
     /// When the history last named these bytes: when they last came to be, or ceased to be, what
-    /// something points to.
+    /// something points to. If it does not reach back to its beginning, that may have been as late
+    /// as the oldest change that it has.
     pub fn last_named(&self, sha1: &Sha1) -> Option<Timestamp> {
-        let names = |change: &&Change| {
+        let concerns = |change: &&Change| {
             let pinned = change.settings.iter().any(|settings| {
                 settings.before.pins.contains(sha1) != settings.after.pins.contains(sha1)
             });
             pinned || change.before == Some(*sha1) || change.after == Some(*sha1)
         };
-        self.pack
-            .history
+        let history = &self.pack.history;
+        let named = history
             .iter()
-            .filter(names)
+            .filter(concerns)
             .map(|change| change.at)
-            .max()
+            .max();
+        let oldest = history.first().filter(|_| history.len() >= HISTORY);
+        named.or(oldest.map(|change| change.at))
     }
 
     fn take_out(&mut self, sha1: &Sha1, action: ChangeKind, author: &Author) {

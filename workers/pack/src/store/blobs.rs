@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use edge::{Failure, clock, concat, r2, stream};
+use edge::{Failure, clock, concat, log, r2, stream};
 use futures::future::join;
 use serde::{Deserialize, Serialize};
 use types::{PackName, Sha1, Timestamp, status::Version1};
@@ -298,9 +298,12 @@ impl Blobs for Platform {
         let Some(marker) = marker else {
             return Ok(HashSet::new());
         };
-        let collection: Collection = serde_json::from_str(&marker.text)
-            .map_err(|error| StoreError(format!("{COLLECTION}: {error}")))?;
-        let broken_off = clock::now() - collection.at >= LOCKED;
+        let Ok(collection) = serde_json::from_str::<Collection>(&marker.text) else {
+            // No collection has written this; the next one writes over it.
+            log::warn("collection", &format!("{COLLECTION} cannot be read"));
+            return Ok(HashSet::new());
+        };
+        let broken_off = (clock::now() - collection.at).abs() >= LOCKED;
         Ok(if broken_off {
             HashSet::new()
         } else {

@@ -42,7 +42,7 @@ impl Platform {
         let held = r2::read_text(&self.bucket, COLLECTION).await?;
         if let Some(held) = &held
             && let Ok(other) = serde_json::from_str::<Collection>(&held.text)
-            && now - other.at < LOCKED
+            && (now - other.at).abs() < LOCKED
         {
             return Ok(Lock::Held);
         }

@@ -72,7 +72,9 @@ impl Platform {
                 .strip_prefix(ANNOUNCED)?
                 .strip_prefix(':')?
                 .split_once(':')?;
-            Some((pack.parse().ok()?, channel.parse().ok()?))
+            let channel = (pack.parse().ok()?, channel.parse().ok()?);
+            // That one has a key of its own; under this name nobody looks for it.
+            (channel != (PackName::main(), Channel::stable())).then_some(channel)
         });
         Ok(channels.collect())
     }
@@ -184,7 +186,11 @@ impl Registries for Platform {
     }
 }
 
-/// 50 ms, doubled with each attempt up to 1.6 s.
+/// Half of 50 ms to all of it, doubled with each attempt up to 1.6 s: those that met at one attempt
+/// do not meet again at the next.
 async fn back_off(attempt: u32) {
-    Delay::from(Duration::from_millis(50 << attempt.min(5))).await;
+    let longest = 50 << attempt.min(5);
+    let [share] = edge::random_bytes().unwrap_or([u8::MAX]);
+    let wait = longest / 2 + longest / 2 * u64::from(share) / u64::from(u8::MAX);
+    Delay::from(Duration::from_millis(wait)).await;
 }
