@@ -220,6 +220,31 @@ fn a_blob_that_appears_meanwhile_is_not_taken_for_the_body() {
     }
 }
 
+#[test]
+fn a_refusal_does_not_delete_a_blob_that_somebody_else_has_stored() {
+    // What was accepted by earlier rules, and registered, is refused by those of today.
+    let bytes = b"not a zip";
+    // Before it is looked whether it is there, and between that and the storing.
+    for at in 0..2 {
+        let store = Memory::default();
+        store.interrupt(at, move |store| {
+            store.put(&Place::Blob(Sha1::of(bytes)), bytes);
+            store.edit(|registry| {
+                registry.add(&verified(bytes), &author(0));
+            });
+        });
+        let upload = request(bytes.len(), Some(Sha1::of(bytes)), 1);
+        let sent = Some(bytes[..].into());
+        let result = block_on(super::upload(&store, &upload, sent, &url()));
+        assert_eq!(result, Err(IngestError::Refused(Refusal::NotAZip)));
+        assert_eq!(
+            store.calls()[..2],
+            ["blob_size", if at == 0 { "stage" } else { "put_blob" }]
+        );
+        store.check();
+    }
+}
+
 /// Bytes as if they had been looked at.
 pub fn verified(bytes: &[u8]) -> Verified {
     let formats = types::pack::Formats {

@@ -170,6 +170,23 @@ fn bytes_that_were_put_again_before_the_first_time_was_dealt_with_count_as_put_t
 }
 
 #[test]
+fn a_verification_that_ends_after_the_bytes_were_put_again_leaves_that_to_the_next() {
+    let store = Memory::default();
+    store.put_incoming(KEY, SAMPLE);
+    let first = block_on(flow::discover(&store, &found(KEY, SAMPLE, 0), at(1)));
+    let second = block_on(flow::discover(&store, &found(KEY, SAMPLE, 100), at(101)));
+    let (first, second) = (first.unwrap().unwrap(), second.unwrap().unwrap());
+    block_on(flow::verify(&store, &first, &url(), at(102))).unwrap();
+    assert!(store.objects().contains(&KEY.to_owned()));
+    assert_eq!(store.upload(second.id), Some(second.clone()));
+    let verdict = block_on(flow::verify(&store, &second, &url(), at(103))).unwrap();
+    assert!(is_ready(Some(&verdict)));
+    let record = store.announced(&Channel::stable()).unwrap();
+    assert_eq!(record.published_at, Some(at(100)));
+    assert_eq!(store.objects().len(), 1);
+}
+
+#[test]
 fn a_rejected_object_that_is_put_again_is_looked_at_again() {
     let store = Memory::default();
     store.put_incoming(KEY, b"not a zip");
