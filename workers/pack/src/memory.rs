@@ -65,6 +65,8 @@ pub struct Memory {
     /// The names of the calls so far.
     calls: RefCell<Vec<&'static str>>,
     fault: Cell<Option<(usize, Fault)>>,
+    /// The name of the call that failed.
+    broken: Cell<&'static str>,
     interruption: RefCell<Option<(usize, Interruption)>>,
     /// Who is faster at each call of this name.
     rival: RefCell<Option<(&'static str, Rival)>>,
@@ -130,7 +132,15 @@ impl Memory {
         {
             act(self);
         }
-        let fails = |when| self.fault.get() == Some((number, when));
+        let fault = self.fault.get();
+        if fault.is_some_and(|(at, _)| at == number) {
+            self.broken.set(name);
+        }
+        // An announcement is tried again at once, so KV that fails goes on failing.
+        let lasts = name == "announce" && self.broken.get() == name;
+        let fails = |when| {
+            fault.is_some_and(|(at, own)| own == when && (at == number || lasts && at < number))
+        };
         let failed = || StoreError(format!("{name}, call {number}, failed"));
         if fails(Fault::Before) {
             return Err(failed());
