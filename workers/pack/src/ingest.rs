@@ -293,6 +293,9 @@ async fn finish<S: Registries + Blobs>(
     from: Option<&Place>,
     public_url: &PublicUrl,
 ) -> Result<Accepted, IngestError> {
+    // Before, so that nothing ever points to bytes that are about to go; after, because only what is
+    // registered by then is sure to stay.
+    keep_blob(store, target, verified, from).await?;
     let registered = register(store, target, verified).await?;
     keep_blob(store, target, verified, from).await?;
     let record = registered
