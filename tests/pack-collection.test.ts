@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { assertProblem, start, TIMEOUT, type System } from "./support/harness.ts";
 import { cron, details, history, logged, operate, publish, store } from "./support/manage.ts";
 import { packNamed, sha1, stored, upload } from "./support/packs.ts";
@@ -217,11 +218,53 @@ test("a collection that runs at this moment is not joined by another", { timeout
   assert.ok(!(await hasBlob(stray)));
 });
 
+/** A collection that runs at this moment and is about to delete this blob, which is old. */
+async function beingCollected(label: string): Promise<{ bytes: Uint8Array; hash: string; ends: () => Promise<void> }> {
+  const { PACKS } = await system.env("pack");
+  const bytes = packNamed(label);
+  const hash = await strayBlob(label);
+  const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  await PACKS.put("collection.json", `{"v":1,"at":"${now}","blobs":["${hash}"]}`);
+  return { bytes, hash, ends: () => PACKS.delete("collection.json") };
+}
+
+for (const declared of [false, true]) {
+  const how = declared ? "with" : "without";
+  test(`an upload ${how} its hash waits for a collection that deletes its bytes, and then stores them`, { timeout: TIMEOUT }, async () => {
+    const { PACKS } = await system.env("pack");
+    const { bytes, hash, ends } = await beingCollected(`${pack} doomed`);
+    const headers = declared ? { "X-Pack-Sha1": hash } : {};
+    let answered = false;
+    const uploading = upload(system, bytes, { pack, headers }).finally(() => (answered = true));
+    await sleep(1500);
+    assert.equal(answered, false);
+    assert.equal((await system.request(`/api/packs/${pack}`)).status, 404, "nothing points to it yet");
+    await PACKS.delete(`packs/${hash}.zip`);
+    await ends();
+    const answer = await uploading;
+    assert.equal(answer.status, 201, answer.text);
+    assert.equal(sha1((await system.request(`/packs/${hash}.zip`)).body), hash);
+  });
+}
+
+test("an upload of bytes whose collection does not end is 503, and nothing points to them", { timeout: TIMEOUT }, async () => {
+  const { bytes, ends } = await beingCollected(`${pack} stuck`);
+  const before = await stored(system);
+  const answer = await upload(system, bytes, { pack });
+  assertProblem(answer, 503, "unavailable");
+  assert.match(answer.headers["retry-after"] ?? "", /^\d+$/);
+  assert.deepEqual(await stored(system), before);
+  const other = await upload(system, packNamed(`${pack} other`), { pack });
+  assert.equal(other.status, 201, "other bytes are not concerned");
+  await ends();
+  assert.equal((await upload(system, bytes, { pack })).status, 201);
+});
+
 test("an upload of bytes that are being collected keeps its blob", { timeout: TIMEOUT }, async () => {
   const [kept = ""] = await store(system, pack, "kept");
   await publish(system, pack, kept);
   const { PACKS } = await system.env("pack");
-  for (let round = 0; round < 25; round++) {
+  for (let round = 0; round < 12; round++) {
     // Unregistered and old as the cron has it; every other one is declared, and goes another way.
     const bytes = packNamed(`${pack} raced ${round}`);
     const hash = sha1(bytes);

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { assertProblem, start, TIMEOUT, type System } from "./support/harness.ts";
 import { announced, assertAgreed, details, history, latest } from "./support/manage.ts";
 import { operate, publish, store } from "./support/manage.ts";
-import { packNamed, sha1, stored, upload } from "./support/packs.ts";
+import { sha1, stored } from "./support/packs.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 const UNKNOWN = "0123456789abcdef0123456789abcdef01234567";
