@@ -170,6 +170,11 @@ pub async fn take<S: Registries + Blobs>(
         });
     }
     promote(store, target, from, size, &sha1, declared.is_some()).await?;
+    let inspection = match from {
+        // A part may have been replaced after it was looked at.
+        Place::Parts { .. } => look_at_blob(store, &sha1, size).await?,
+        _ => inspection,
+    };
     let verified = Verified {
         sha1,
         size,
@@ -190,16 +195,10 @@ async fn take_declared<S: Blobs>(
         Stored::CutOff => return Err(IngestError::CutOff),
         Stored::Yes(_) | Stored::Exists => {}
     }
-    let place = Place::Blob(*sha1);
-    let looked = look(store, &place, upload.length).await;
-    if matches!(looked, Err(IngestError::Refused(_))) {
-        // Nothing can point to it: these bytes are refused whoever sends them.
-        store.discard(&place).await?;
-    }
     Ok(Verified {
         sha1: *sha1,
         size: upload.length,
-        inspection: looked?,
+        inspection: look_at_blob(store, sha1, upload.length).await?,
     })
 }
 
@@ -273,6 +272,21 @@ async fn look<S: Blobs>(store: &S, place: &Place, size: u64) -> Result<Inspectio
             }
         }
     }
+}
+
+/// Looks at bytes that lie under their hash already, and takes them away if they are refused.
+async fn look_at_blob<S: Blobs>(
+    store: &S,
+    sha1: &Sha1,
+    size: u64,
+) -> Result<Inspection, IngestError> {
+    let place = Place::Blob(*sha1);
+    let looked = look(store, &place, size).await;
+    if matches!(looked, Err(IngestError::Refused(_))) {
+        // Nothing can point to it: these bytes are refused whoever sends them.
+        store.discard(&place).await?;
+    }
+    looked
 }
 
 /// What a registered release has become.

@@ -36,6 +36,12 @@ const ANNOUNCED: &str = "verify-hash";
 /// Where everything lies that is not verified yet, and what others put there directly.
 pub const INCOMING: &str = "incoming/";
 
+/// Whether this worker itself writes under a key: R2 tells of that as well.
+pub fn is_own(key: &str) -> bool {
+    key.strip_prefix(INCOMING)
+        .is_none_or(|key| key.starts_with('_'))
+}
+
 /// R2 and KV of this deployment.
 pub struct Platform {
     pub bucket: Bucket,

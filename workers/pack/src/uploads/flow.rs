@@ -37,24 +37,26 @@ impl From<Refused> for UploadError {
     }
 }
 
-/// The record of an upload that has not expired.
+/// The record of an upload that is not forgotten.
 pub async fn load<S: Uploads>(
     store: &S,
     id: Uuid,
     now: Timestamp,
 ) -> Result<(Record, String), UploadError> {
     let loaded = store.load_upload(id).await?;
-    let loaded = loaded.filter(|(record, _)| !record.has_expired(now));
+    let loaded = loaded.filter(|(record, _)| !record.is_forgotten(now));
     loaded.ok_or(UploadError::Refused(Refused::NoSuchUpload))
 }
 
-/// Stores one part. One that came before is replaced.
+/// Stores one part. One that came before is replaced. `now` is called when its body has come: what
+/// was completed or given up meanwhile takes no part any more.
 pub async fn put_part<S: Uploads>(
     store: &S,
     record: &Record,
     part: u32,
     length: u64,
     body: Option<S::Part>,
+    now: impl FnOnce() -> Timestamp,
 ) -> Result<Part, UploadError> {
     record.check_part(part, length)?;
     let body = body.ok_or(UploadError::CutOff)?;
@@ -63,7 +65,17 @@ pub async fn put_part<S: Uploads>(
     if stored.size != length {
         return Err(UploadError::CutOff);
     }
-    Ok(stored)
+    let late = match load(store, record.id, now()).await {
+        Ok((record, _)) if record.state == State::Uploading => return Ok(stored),
+        // Whoever verifies it needs all parts, and sees if one is another than before.
+        Ok((record, _)) if record.state == State::Verifying => {
+            return Err(Refused::Over(record.state).into());
+        }
+        Ok((record, _)) => Refused::Over(record.state).into(),
+        Err(error) => error,
+    };
+    store.forget_part(record.id, part).await?;
+    Err(late)
 }
 
 /// What `complete` finds or brings about.
@@ -105,12 +117,16 @@ pub async fn complete<S: Uploads>(
 }
 
 /// Takes up an object in `incoming/`: gives the record to verify, or `None` if its outcome is known.
-pub async fn discover<S: Uploads>(
+pub async fn discover<S: Uploads + Blobs>(
     store: &S,
     found: &Found,
     now: Timestamp,
 ) -> Result<Option<Record>, UploadError> {
     if let Some((record, _)) = store.load_upload(found.id()).await? {
+        if record.state == State::Ready {
+            // It was taken in, and what did so broke off at the very end.
+            store.discard(&place(&record)).await?;
+        }
         return Ok((!record.is_over()).then_some(record));
     }
     let record = Record::incoming(found, now);
@@ -169,10 +185,15 @@ pub async fn verify<S: Uploads + Registries + Blobs>(
             new: accepted.new,
         },
         Err(IngestError::Gone) if matches!(record.source, Source::Incoming { .. }) => Verdict::Gone,
-        Err(error) => match error.reason() {
-            Some(reason) => Verdict::Rejected { reason },
-            None => return Err(error),
-        },
+        Err(error) => {
+            let Some(reason) = error.reason() else {
+                if error == IngestError::Gone {
+                    reopen(store, record.id, now).await?;
+                }
+                return Err(error);
+            };
+            Verdict::Rejected { reason }
+        }
     };
     write_down(store, record.id, &verdict, now).await?;
     match (&record.source, &verdict) {
@@ -198,6 +219,18 @@ fn place(record: &Record) -> Place {
     }
 }
 
+/// Takes parts again: one is gone, or another one has come while they were read.
+async fn reopen<S: Uploads>(store: &S, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    if let Some((mut record, etag)) = store.load_upload(id).await?
+        && record.state == State::Verifying
+    {
+        record.enter(State::Uploading, now);
+        // If somebody has changed it at this moment, what they say holds.
+        store.save_upload(&record, Some(&etag)).await?;
+    }
+    Ok(())
+}
+
 async fn write_down<S: Uploads>(
     store: &S,
     id: Uuid,
@@ -208,6 +241,9 @@ async fn write_down<S: Uploads>(
         let Some((mut record, etag)) = store.load_upload(id).await? else {
             return Ok(()); // aborted meanwhile, or expired
         };
+        if record.is_over() {
+            return Ok(()); // somebody else has verified it at the same time, and was done first
+        }
         match verdict {
             Verdict::Ready { uploaded, .. } => {
                 record.enter(State::Ready, now);
@@ -230,11 +266,19 @@ async fn write_down<S: Uploads>(
     Err(IngestError::Busy)
 }
 
-/// Gives an upload up, with all its parts.
-pub async fn abort<S: Uploads>(store: &S, id: Uuid, now: Timestamp) -> Result<(), UploadError> {
+/// Gives an upload up, with all its parts, or with the object that was put into `incoming/`: if that
+/// stayed, it would be taken up again.
+pub async fn abort<S: Uploads + Blobs>(
+    store: &S,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<(), UploadError> {
     let (record, _) = load(store, id, now).await?;
     if record.is_being_verified(now) {
         return Err(Refused::Over(record.state).into());
+    }
+    if let Source::Incoming { .. } = record.source {
+        store.discard(&place(&record)).await?;
     }
     store.forget_upload(id).await?;
     Ok(())
