@@ -134,9 +134,9 @@ function built(worker: string): Modules {
   const folder = join(ROOT, "workers", worker, "build");
   const modules: Modules = {};
   for (const file of readdirSync(folder)) {
-    const contents = readFileSync(join(folder, file));
-    if (file.endsWith(".wasm")) modules[file] = { type: "wasm", contents: new Uint8Array(contents) };
-    if (file.endsWith(".js")) modules[file] = { type: "esm", contents: contents.toString("utf8") };
+    const path = join(folder, file);
+    if (file.endsWith(".wasm")) modules[file] = { type: "wasm", contents: new Uint8Array(readFileSync(path)) };
+    if (file.endsWith(".js")) modules[file] = { type: "esm", contents: readFileSync(path, "utf8") };
   }
   return modules;
 }
