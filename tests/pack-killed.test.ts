@@ -4,7 +4,7 @@
 // `GENKAN_SEED=<number>` repeats the choices of a run; the moments at which things happen differ.
 
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, TIMEOUT } from "./support/harness.ts";
 import { packOfSize, sha1 } from "./support/packs.ts";
-import { type Runtime, run } from "./support/runtime.ts";
+import { type Runtime, TOKEN, run } from "./support/runtime.ts";
 import { eventually } from "./support/uploads.ts";
 
 const KILLS = 26;
@@ -20,10 +20,6 @@ const SEED = Number(process.env["GENKAN_SEED"] ?? randomBytes(4).readUInt32LE())
 /** One request takes this many bytes, so that few bytes come in several parts. */
 const REQUEST = 400_000;
 const MINUTES = 60_000;
-
-const token = randomBytes(32).toString("base64url");
-const sha256 = createHash("sha256").update(token).digest("hex");
-const tokens = JSON.stringify([{ name: "ci", sha256, scopes: ["pack:write"] }]);
 
 let folder: string;
 let runtime: Runtime;
@@ -37,7 +33,7 @@ after(async () => {
 });
 
 function begin(): Promise<Runtime> {
-  return run({ folder, tokens, vars: { MAX_UPLOAD_BYTES: REQUEST } });
+  return run({ folder, vars: { MAX_UPLOAD_BYTES: REQUEST } });
 }
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
@@ -55,7 +51,7 @@ const random = randomly(SEED);
 const between = (low: number, high: number) => low + Math.floor(random() * (high - low));
 
 const ask = (path: string, method = "GET", body?: string | Uint8Array, headers = {}): Promise<Answer> =>
-  runtime.request(path, { method, token, headers, ...(body !== undefined && { body }) });
+  runtime.request(path, { method, token: TOKEN, headers, ...(body !== undefined && { body }) });
 
 /** How the bytes of a pack come; each pack has one way, and one thing at a time is done to it. */
 type Way = "declared" | "undeclared" | "parts" | "direct";

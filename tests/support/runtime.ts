@@ -1,6 +1,7 @@
 // The built pack worker in a runtime of its own, without wrangler: its state lies in a folder that
 // outlives it, its queue has a dead-letter queue that somebody reads, and it can be killed.
 
+import { createHash, randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -28,10 +29,13 @@ const DEAD_LETTERS = `export default {
 export interface Settings {
   /** The folder of its state. */
   folder: string;
-  /** The secret `TOKENS`. */
-  tokens: string;
   vars?: Record<string, unknown>;
 }
+
+/** Of an operator who may write every pack. */
+export const TOKEN = randomBytes(32).toString("base64url");
+const SHA256 = createHash("sha256").update(TOKEN).digest("hex");
+const TOKENS = JSON.stringify([{ name: "ci", sha256: SHA256, scopes: ["pack:write"] }]);
 
 export interface Runtime {
   url: string;
@@ -74,7 +78,7 @@ export async function run(settings: Settings): Promise<Runtime> {
             PACKS: { type: "r2", name: "packs" },
             PACK_KV: { type: "kv", id: "pack" },
             PACK_QUEUE: { type: "queue", name: consumer.queue },
-            TOKENS: { type: "text", value: settings.tokens },
+            TOKENS: { type: "text", value: TOKENS },
             ...Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, { type: "json", value }])),
           },
           triggers: [
