@@ -10,14 +10,21 @@ import mc from "minecraft-protocol";
 import { type System, start, TIMEOUT } from "./support/harness.ts";
 import { packNamed, packOfSize, sha1, upload } from "./support/packs.ts";
 
-const VERSION = "1.21.8";
-const CLIENTS = 6;
-const DOWNLOADS = 240;
+/** From 1.20.3 on a server names each pack by a uuid; before, there is one. */
+const VERSIONS = [
+  { version: "1.21.8", format: "64", packet: "add_resource_pack" },
+  { version: "1.20.1", format: "15", packet: "resource_pack_send" },
+];
+type Version = (typeof VERSIONS)[number];
+
+/** Of each version. */
+const CLIENTS = 3;
+const DOWNLOADS = 120;
 const PROMPT = { text: "The pack of this server", color: "gold" };
 
-/** What the server tells a client of a pack (`add_resource_pack`). */
+/** What the server tells a client of a pack. */
 interface Offer {
-  uuid: string;
+  uuid?: string;
   url: string;
   hash: string;
   forced: boolean;
@@ -69,23 +76,24 @@ async function forward(origin: () => string): Promise<{ url: string; close(): Pr
 }
 
 /** A server whose plugin tells each player of the latest pack, and again once it was loaded. */
-async function gameServer(pushes: number, told: (status: number, offer: Offer) => void) {
-  const server = mc.createServer({ host: "127.0.0.1", port: 0, version: VERSION, "online-mode": false });
+async function gameServer({ version, packet }: Version, told: (status: number) => void) {
+  const server = mc.createServer({ host: "127.0.0.1", port: 0, version, "online-mode": false });
   await once(server, "listening");
   server.on("playerJoin", (player: any) => {
-    let left = pushes;
+    let left = DOWNLOADS / CLIENTS;
     let offer: Offer;
     const offerLatest = async () => {
       const latest = (await system.request("/api/pack/latest")).json();
       const { uuid, url, sha1: hash, required: forced, prompt } = latest;
       // The prompt is NBT since 1.20.3.
-      const promptMessage = { type: "compound", value: { text: { type: "string", value: prompt.text } } };
-      offer = { uuid, url, hash, forced, promptMessage };
-      player.write("add_resource_pack", offer);
+      const nbt = { type: "compound", value: { text: { type: "string", value: prompt.text } } };
+      if (packet === "add_resource_pack") offer = { uuid, url, hash, forced, promptMessage: nbt };
+      else offer = { url, hash, forced, promptMessage: JSON.stringify(prompt) };
+      player.write(packet, offer);
     };
-    player.on("resource_pack_receive", ({ uuid, result }: { uuid: string; result: number }) => {
+    player.on("resource_pack_receive", ({ uuid, result }: { uuid?: string; result: number }) => {
       assert.equal(uuid, offer.uuid);
-      told(result, offer);
+      told(result);
       if (result === ACCEPTED) return;
       left -= 1;
       if (left > 0) void offerLatest();
@@ -104,14 +112,14 @@ async function gameServer(pushes: number, told: (status: number, offer: Offer) =
 }
 
 /** Downloads as the game does: a plain GET with its headers. */
-async function download(offer: Offer, username: string): Promise<Buffer> {
+async function download(offer: Offer, username: string, { version, format }: Version): Promise<Buffer> {
   const headers = {
     "X-Minecraft-Username": username,
     "X-Minecraft-UUID": "069a79f444e94726a5befca90e38aaf5",
-    "X-Minecraft-Version": VERSION,
-    "X-Minecraft-Version-ID": VERSION,
-    "X-Minecraft-Pack-Format": "64",
-    "User-Agent": `Minecraft Java/${VERSION}`,
+    "X-Minecraft-Version": version,
+    "X-Minecraft-Version-ID": version,
+    "X-Minecraft-Pack-Format": format,
+    "User-Agent": `Minecraft Java/${version}`,
     Accept: "text/html, image/gif, image/jpeg, */*; q=0.2",
     Connection: "keep-alive",
   };
@@ -125,15 +133,15 @@ async function download(offer: Offer, username: string): Promise<Buffer> {
 }
 
 /** A player who accepts every pack, until the server says that it was enough. */
-async function play(port: number, username: string, seen: (offer: Offer) => void): Promise<void> {
-  const client = mc.createClient({ host: "127.0.0.1", port, username, version: VERSION, auth: "offline" });
+async function play(version: Version, port: number, username: string, seen: (offer: Offer) => void): Promise<void> {
+  const client = mc.createClient({ host: "127.0.0.1", port, username, version: version.version, auth: "offline" });
   const left = once(client, "end");
-  client.on("add_resource_pack", async (offer: Offer) => {
+  client.on(version.packet, async (offer: Offer) => {
     seen(offer);
-    const { uuid } = offer;
-    client.write("resource_pack_receive", { uuid, result: ACCEPTED });
-    const bytes = await download(offer, username).catch(() => new Uint8Array(0));
-    client.write("resource_pack_receive", { uuid, result: sha1(bytes) === offer.hash ? LOADED : FAILED });
+    const named = offer.uuid === undefined ? {} : { uuid: offer.uuid };
+    client.write("resource_pack_receive", { ...named, result: ACCEPTED });
+    const bytes = await download(offer, username, version).catch(() => new Uint8Array(0));
+    client.write("resource_pack_receive", { ...named, result: sha1(bytes) === offer.hash ? LOADED : FAILED });
   });
   await left;
 }
@@ -141,7 +149,8 @@ async function play(port: number, username: string, seen: (offer: Offer) => void
 test("players get the announced bytes while packs are published and rolled back", { timeout: 2 * TIMEOUT }, async () => {
   const counts = new Map<number, number>();
   const offers: Offer[] = [];
-  const server = await gameServer(DOWNLOADS / CLIENTS, (status) => counts.set(status, (counts.get(status) ?? 0) + 1));
+  const told = (status: number) => counts.set(status, (counts.get(status) ?? 0) + 1);
+  const servers = await Promise.all(VERSIONS.map((version) => gameServer(version, told)));
   let playing = true;
   let changes = 0;
   const publish = async () => {
@@ -156,20 +165,24 @@ test("players get the announced bytes while packs are published and rolled back"
       assert.equal(back.status, 200, back.text);
     }
   };
-  const players = Array.from({ length: CLIENTS }, (_, index) => play(server.port, `player${index}`, (offer) => offers.push(offer)));
+  const names = Array.from({ length: CLIENTS }, (_, index) => `player${index}`);
+  const see = (offer: Offer) => void offers.push(offer);
+  const players = VERSIONS.flatMap((version, index) => names.map((name) => play(version, servers[index]!.port, name, see)));
   const played = Promise.all(players).finally(() => (playing = false));
   try {
     await Promise.all([played, publish()]);
   } finally {
     playing = false;
-    await server.close();
+    await Promise.all(servers.map((server) => server.close()));
   }
-  assert.deepEqual(Object.fromEntries(counts), { [ACCEPTED]: DOWNLOADS, [LOADED]: DOWNLOADS });
-  assert.equal(offers.length, DOWNLOADS);
+  const total = DOWNLOADS * VERSIONS.length;
+  assert.deepEqual(Object.fromEntries(counts), { [ACCEPTED]: total, [LOADED]: total });
+  assert.equal(offers.length, total);
   // One pack under one uuid to the players, of many releases.
-  assert.equal(new Set(offers.map(({ uuid }) => uuid)).size, 1);
-  assert.ok(new Set(offers.map(({ hash }) => hash)).size > 5);
+  const uuids = offers.flatMap(({ uuid }) => uuid ?? []);
+  assert.deepEqual([uuids.length, new Set(uuids).size], [DOWNLOADS, 1]);
+  const releases = new Set(offers.map(({ hash }) => hash)).size;
+  assert.ok(releases > 5 && changes > 10);
   for (const { url, hash, forced } of offers) assert.deepEqual([url, forced], [`${proxy.url}/packs/${hash}.zip`, true]);
-  assert.ok(changes > 10);
-  console.log(`${DOWNLOADS} downloads of ${new Set(offers.map(({ hash }) => hash)).size} releases, ${changes} publications`);
+  console.log(`${total} downloads of ${releases} releases, ${changes} publications`);
 });

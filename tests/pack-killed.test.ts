@@ -243,7 +243,8 @@ test(`after ${KILLS} kills in the middle of everything nothing is lost or wrong`
     const { objects } = await (await runtime.r2()).list({ prefix: "incoming/direct/" });
     return objects.length === 0;
   });
-  const { releases } = (await ask("/api/packs/direct")).json();
+  const { releases, channels } = (await ask("/api/packs/direct")).json();
+  assert.ok(direct.current.includes(channels.stable.sha1), "not the newest");
   for (const hash of direct.releases) assert.ok(releases.some((release: any) => release.sha1 === hash), hash);
   for (const pack of known) await intact(pack, true);
   await readable();

@@ -138,6 +138,18 @@ test("a verification that broke off can be completed again by who waits for it",
   assert.deepEqual([completed.status, completed.json().sha1], [201, sha1(bytes)]);
 });
 
+test("an upload that cannot be registered for a while is verified without its sender", { timeout: TIMEOUT }, async () => {
+  const { PACKS } = await system.env("pack");
+  const bytes = packNamed("for a while");
+  const { id } = await begun(system, bytes, { pack: "while" });
+  await putPart(system, id, 1, bytes);
+  await PACKS.put("registry/while.json", "{");
+  const completed = await complete(system, id);
+  assert.deepEqual([completed.status, completed.json().state], [202, "verifying"], completed.text);
+  await PACKS.delete("registry/while.json");
+  assert.equal((await settled(system, id)).release.sha1, sha1(bytes));
+});
+
 test("an upload whose part is gone when it is verified takes it again", { timeout: TIMEOUT }, async () => {
   const bytes = packOfSize(12_000_000, ++variant);
   const { PACKS } = await system.env("pack");

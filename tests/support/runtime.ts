@@ -3,7 +3,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "smol-toml";
@@ -47,6 +47,7 @@ export interface Runtime {
   kv(): Promise<Kv>;
   /** The bodies of what was given up, as JSON. */
   deadLetters(): Promise<unknown[]>;
+  tokens: { operator: string };
   request(path: string, options?: RequestOptions): Promise<Answer>;
   cron(laterMs?: number): Promise<void>;
   /** SIGKILL, in the middle of whatever it does. */
@@ -119,6 +120,7 @@ export async function run(settings: Settings): Promise<Runtime> {
       const { keys } = await letters.list();
       return Promise.all(keys.map(async ({ name }) => JSON.parse((await letters.get(name)) ?? "null")));
     },
+    tokens: { operator: TOKEN },
     request: (path, options) => request(`${url}${path}`, options),
     cron: async (laterMs = 0) => {
       const time = Date.now() + laterMs;
@@ -157,7 +159,13 @@ function runtimes(): number[] {
   });
 }
 
-/** The most memory that a process held since `forgetPeak`, in MiB. */
-export function peakMiB(pid: number): number {
-  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+/** What a process holds in memory, and the most that it held since `forgetPeak`, in MiB. */
+export function memory(pid: number): { now: number; peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;
+  return { now: field("VmRSS"), peak: field("VmHWM") };
+}
+
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }

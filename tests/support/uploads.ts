@@ -14,15 +14,18 @@ export const LARGEST = 262_144_000;
 
 export const DAY = 24 * 60 * 60 * 1000;
 
+/** What takes an operator's requests. */
+export type Front = Pick<System, "request"> & { tokens: { operator: string } };
+
 /** `POST /api/uploads` with these fields by the operator, unless another token is named. */
-export function begin(system: System, fields: Record<string, unknown>, options: RequestOptions = {}): Promise<Answer> {
+export function begin(system: Front, fields: Record<string, unknown>, options: RequestOptions = {}): Promise<Answer> {
   const body = JSON.stringify(fields);
   return system.request("/api/uploads", { method: "POST", token: system.tokens.operator, body, ...options });
 }
 
 /** Begins an upload of these bytes, which must be possible; gives its id and the bytes of each part. */
 export async function begun(
-  system: System,
+  system: Front,
   bytes: Uint8Array,
   fields: Record<string, unknown> = {},
 ): Promise<{ id: string; parts: Uint8Array[] }> {
@@ -35,7 +38,7 @@ export async function begun(
 }
 
 export function putPart(
-  system: System,
+  system: Front,
   id: string,
   number: number | string,
   body: Uint8Array,
@@ -46,22 +49,22 @@ export function putPart(
 }
 
 /** Puts all parts, one after another. */
-export async function putAll(system: System, id: string, parts: Uint8Array[]): Promise<void> {
+export async function putAll(system: Front, id: string, parts: Uint8Array[]): Promise<void> {
   for (const [index, part] of parts.entries()) {
     const answer = await putPart(system, id, index + 1, part);
     assert.equal(answer.status, 200, answer.text);
   }
 }
 
-export function complete(system: System, id: string): Promise<Answer> {
+export function complete(system: Front, id: string): Promise<Answer> {
   return system.request(`/api/uploads/${id}/complete`, { method: "POST", token: system.tokens.operator });
 }
 
-export function show(system: System, id: string): Promise<Answer> {
+export function show(system: Front, id: string): Promise<Answer> {
   return system.request(`/api/uploads/${id}`, { token: system.tokens.operator });
 }
 
-export function abort(system: System, id: string): Promise<Answer> {
+export function abort(system: Front, id: string): Promise<Answer> {
   return system.request(`/api/uploads/${id}`, { method: "DELETE", token: system.tokens.operator });
 }
 
@@ -77,7 +80,7 @@ export async function eventually<T>(what: string, look: () => Promise<T | undefi
 }
 
 /** Waits until an upload is `ready` or `rejected`; gives what `GET` says of it then. */
-export function settled(system: System, id: string): Promise<any> {
+export function settled(system: Front, id: string): Promise<any> {
   return eventually(`upload ${id}`, async () => {
     const shown = (await show(system, id)).json();
     return ["ready", "rejected"].includes(shown.state) && shown;
@@ -85,7 +88,7 @@ export function settled(system: System, id: string): Promise<any> {
 }
 
 /** The whole way; gives the release. */
-export async function inParts(system: System, bytes: Uint8Array, fields: Record<string, unknown> = {}): Promise<any> {
+export async function inParts(system: Front, bytes: Uint8Array, fields: Record<string, unknown> = {}): Promise<any> {
   const { id, parts } = await begun(system, bytes, fields);
   await putAll(system, id, parts);
   const completed = await complete(system, id);

@@ -38,8 +38,11 @@ pub const INCOMING: &str = "incoming/";
 
 /// Whether this worker itself writes under a key: R2 tells of that as well.
 pub fn is_own(key: &str) -> bool {
-    key.strip_prefix(INCOMING)
-        .is_none_or(|key| key.starts_with('_'))
+    let incoming = key.strip_prefix(INCOMING);
+    incoming.is_some_and(|key| key.starts_with('_'))
+        || key.starts_with(blobs::BLOBS)
+        || key.starts_with(REGISTRIES)
+        || key == blobs::COLLECTION
 }
 
 /// R2 and KV of this deployment.

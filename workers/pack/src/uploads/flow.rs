@@ -67,15 +67,15 @@ pub async fn put_part<S: Uploads>(
     }
     let late = match load(store, record.id, now()).await {
         Ok((record, _)) if record.state == State::Uploading => return Ok(stored),
-        // Whoever verifies it needs all parts, and sees if one is another than before.
-        Ok((record, _)) if record.state == State::Verifying => {
-            return Err(Refused::Over(record.state).into());
-        }
-        Ok((record, _)) => Refused::Over(record.state).into(),
-        Err(error) => error,
+        Ok((record, _)) => Refused::Over(record.state),
+        Err(UploadError::Refused(refused)) => refused,
+        Err(error) => return Err(error),
     };
-    store.forget_part(record.id, part).await?;
-    Err(late)
+    // Whoever is verifying it needs all its parts, and sees if one is another than before.
+    if late != Refused::Over(State::Verifying) {
+        store.forget_part(record.id, part).await?;
+    }
+    Err(late.into())
 }
 
 /// What `complete` finds or brings about.
