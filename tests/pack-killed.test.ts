@@ -196,8 +196,8 @@ async function intact(pack: Known, all = false): Promise<void> {
   pack.current = [current];
 }
 
-/** After one rebuild KV says what the registries say, and a second one finds nothing. */
-async function readable(): Promise<void> {
+/** After one rebuild KV says what the registries say, and a second one finds nothing. `all`: also byte for byte. */
+async function readable(all = false): Promise<void> {
   const first = (await ask("/api/packs/rebuild", "POST")).json();
   assert.deepEqual(first.missing, []);
   const again = (await ask("/api/packs/rebuild", "POST")).json();
@@ -207,7 +207,7 @@ async function readable(): Promise<void> {
     if (details.status === 404 || details.json().channels.stable === undefined) continue;
     const latest = await ask(`/api/pack/latest?pack=${pack}`);
     assert.equal(latest.json().sha1, details.json().channels.stable.sha1);
-    assert.equal(await (await runtime.kv()).get(`verify-hash:${pack}:stable`), latest.text);
+    if (all) assert.equal(await (await runtime.kv()).get(`verify-hash:${pack}:stable`), latest.text);
   }
 }
 
@@ -247,7 +247,7 @@ test(`after ${KILLS} kills in the middle of everything nothing is lost or wrong`
   assert.ok(direct.current.includes(channels.stable.sha1), "not the newest");
   for (const hash of direct.releases) assert.ok(releases.some((release: any) => release.sha1 === hash), hash);
   for (const pack of known) await intact(pack, true);
-  await readable();
+  await readable(true);
   await runtime.cron(24 * 60 * MINUTES + 15 * MINUTES);
   const { objects } = await (await runtime.r2()).list({ prefix: "incoming/" });
   assert.deepEqual(objects.map(({ key }) => key), []);
