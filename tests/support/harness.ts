@@ -101,6 +101,7 @@ export interface Bindings {
 export interface R2Object {
   key: string;
   size: number;
+  etag: string;
   checksums: { sha1?: ArrayBuffer };
 }
 
@@ -108,8 +109,14 @@ export interface R2 {
   head(key: string): Promise<R2Object | null>;
   get(key: string): Promise<(R2Object & { arrayBuffer(): Promise<ArrayBuffer>; text(): Promise<string> }) | null>;
   put(key: string, value: string | ArrayBuffer | Uint8Array): Promise<R2Object>;
+  createMultipartUpload(key: string): Promise<R2Parts>;
   delete(key: string): Promise<void>;
   list(options?: { prefix?: string }): Promise<{ objects: R2Object[] }>;
+}
+
+export interface R2Parts {
+  uploadPart(number: number, value: Uint8Array): Promise<unknown>;
+  complete(parts: unknown[]): Promise<R2Object>;
 }
 
 export interface Kv {

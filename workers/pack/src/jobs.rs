@@ -23,7 +23,7 @@ use crate::{
     check,
     http::random_id,
     ingest::IngestError,
-    store::Platform,
+    store::{Platform, is_own},
     uploads::{
         Found, Record,
         flow::{self, Verdict},
@@ -207,10 +207,10 @@ async fn verify_parts(env: &Env, config: &PackConfig, upload: Uuid) -> Result<()
 /// Takes in what lies under a key at this moment, whatever the message was about.
 async fn take_incoming(env: &Env, config: &PackConfig, key: &str) -> Result<(), Failure> {
     let Some(pack) = Found::pack_of(key) else {
-        log::warn(
-            "incoming",
-            &format!("{key:?} is not incoming/<pack>/<name>.zip"),
-        );
+        let message = format!("{key:?} is not incoming/<pack>/<name>.zip");
+        if !is_own(key) {
+            log::warn("incoming", &message);
+        }
         return Ok(());
     };
     let platform = Platform::new(env)?;

@@ -140,6 +140,9 @@ pub trait Uploads {
     /// The parts that have come, by their numbers.
     async fn parts(&self, id: Uuid) -> Result<Vec<uploads::Part>, StoreError>;
 
+    /// Deletes one part.
+    async fn forget_part(&self, id: Uuid, part: u32) -> Result<(), StoreError>;
+
     /// Deletes the record and all parts.
     async fn forget_upload(&self, id: Uuid) -> Result<(), StoreError>;
 

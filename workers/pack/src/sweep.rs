@@ -177,7 +177,14 @@ async fn incoming(platform: &Platform, now: Timestamp) -> Result<(), Failure> {
         }
     }
     for (id, kept) in uploads {
-        match platform.load_upload(id).await? {
+        let loaded = match platform.load_upload(id).await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                log::error("upload", &error.0);
+                continue;
+            }
+        };
+        match loaded {
             Some((record, _)) if record.has_expired(now) && !is_still_there(&record, &objects) => {
                 platform.forget_upload(id).await?;
                 log::info("upload", &format!("{id} of {} has expired", record.by));
@@ -220,6 +227,7 @@ fn is_stuck(record: &crate::uploads::Record, now: Timestamp) -> bool {
 /// Whether the object that a record tells of is there: a rejected one stays, and so does its record,
 /// or it would be looked at again each day.
 fn is_still_there(record: &crate::uploads::Record, objects: &[Object]) -> bool {
-    let found = |object: &Object| Found::id_of(&object.key(), &object.etag()) == record.id;
+    let is_it = |found: Found| found.id() == record.id;
+    let found = |object: &Object| found_as(object, &object.key()).is_some_and(is_it);
     record.parts() == 0 && objects.iter().any(found)
 }

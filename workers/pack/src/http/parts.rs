@@ -16,18 +16,15 @@ use super::{
     upload::{content_length, random_id},
 };
 use crate::{
+    ingest::IngestError,
     jobs::{self, Job},
     ports::Uploads as _,
     store::Platform,
     uploads::{
-        NewUpload, Part, Record, Source, State,
+        AT_ONCE, NewUpload, Part, Record, Source, State,
         flow::{self, Completed, Verdict},
     },
 };
-
-/// Up to this size, in bytes, a pack is verified while the client waits: reading it takes less than
-/// a second.
-const AT_ONCE: u64 = 16 * 1024 * 1024;
 
 #[derive(Serialize)]
 struct Created {
@@ -93,13 +90,10 @@ pub async fn put(
 ) -> Result<Response, Failure> {
     let platform = Platform::new(env)?;
     let record = find(request, env, &platform, id).await?;
-    let number = part.parse().map_err(|_| {
-        let detail = format!("{part:?} is not the number of a part");
-        Failure::new(Code::BadRequest, detail)
-    })?;
+    let number = part_number(part)?;
     let length = content_length(request.headers(), config)?;
     let body = request.inner().body();
-    let stored = flow::put_part(&platform, &record, number, length, body).await?;
+    let stored = flow::put_part(&platform, &record, number, length, body, clock::now).await?;
     reply::json(
         200,
         &PartStored {
@@ -107,6 +101,16 @@ pub async fn put(
             etag: stored.etag,
         },
     )
+}
+
+/// The number of a part, in decimal digits.
+fn part_number(text: &str) -> Result<u32, Failure> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| digits);
+    number.ok_or_else(|| {
+        let detail = format!("{text:?} is not the number of a part");
+        Failure::new(Code::BadRequest, detail)
+    })
 }
 
 /// An upload as its owner sees it.
@@ -171,14 +175,19 @@ const LISTED: usize = 100;
 /// `GET /api/uploads`: those that the token may touch, newest first, direct uploads too.
 pub async fn list(request: &Request, env: &Env) -> Result<Response, Failure> {
     let token = auth::identify(request.headers(), env)?;
-    let platform = Platform::new(env)?;
+    let (platform, now) = (Platform::new(env)?, clock::now());
     let mut uploads = Vec::new();
     for id in platform.upload_ids(LISTED).await? {
-        let Some((record, _)) = platform.load_upload(id).await? else {
-            continue;
+        let record = match platform.load_upload(id).await {
+            Ok(Some((record, _))) => record,
+            Ok(None) => continue,
+            Err(error) => {
+                log::error("upload", &error.0);
+                continue;
+            }
         };
-        let pack = record.pack.as_str();
-        if token.allows(Action::PackWrite, Some(pack)).is_ok() {
+        let allowed = token.allows(Action::PackWrite, Some(record.pack.as_str()));
+        if allowed.is_ok() && !record.is_forgotten(now) {
             uploads.push(record);
         }
     }
@@ -221,10 +230,17 @@ pub async fn complete(
             Err(failure) => log::warn("queue", &failure.into_message()),
         }
     }
-    match jobs::verify(&platform, config, &record).await? {
-        Verdict::Ready { uploaded, .. } => reply::json(201, &uploaded),
-        Verdict::Rejected { reason } => Err(Failure::new(Code::Unprocessable, reason)),
-        Verdict::Gone => Err(edge::not_found("such upload any more")),
+    match jobs::verify(&platform, config, &record).await {
+        Ok(Verdict::Ready { uploaded, .. }) => reply::json(201, &uploaded),
+        Ok(Verdict::Rejected { reason }) => Err(Failure::new(Code::Unprocessable, reason)),
+        Ok(Verdict::Gone) => Err(edge::not_found("such upload any more")),
+        Err(IngestError::Gone) => Err(IngestError::Gone.into()),
+        Err(error) => {
+            // Time may mend it: it is tried again without the client.
+            jobs::send(env, &Job::Verify { upload: record.id }).await?;
+            log::error("upload", &Failure::from(error).into_message());
+            reply::json(202, &show(record, Vec::new()))
+        }
     }
 }
 

@@ -215,6 +215,14 @@ impl Uploads for Memory {
         .await
     }
 
+    async fn forget_part(&self, id: Uuid, part: u32) -> Result<(), StoreError> {
+        self.call("forget_part", || {
+            let key = format!("incoming/_uploads/{id}/part-{part:05}");
+            self.objects.borrow_mut().remove(&key);
+        })
+        .await
+    }
+
     async fn forget_upload(&self, id: Uuid) -> Result<(), StoreError> {
         self.call("forget_upload", || {
             let prefix = format!("incoming/_uploads/{id}/");

@@ -68,17 +68,15 @@ impl Platform {
         Ok(object.map(|object| found(&object, key, pack)))
     }
 
-    /// The uploads there are, at most `limit` of them.
+    /// The uploads there are, at most `limit` of them: those that changed last.
     pub async fn upload_ids(&self, limit: usize) -> Result<Vec<uuid::Uuid>, Failure> {
-        let objects = self.list(&uploads()).await?;
-        let records = objects
+        let mut records = self.list(&uploads()).await?;
+        records.retain(|object| super::is_record(&object.key()));
+        records.sort_by_cached_key(|object| std::cmp::Reverse(object.uploaded().as_millis()));
+        let ids = records
             .iter()
-            .map(Object::key)
-            .filter(|key| super::is_record(key));
-        Ok(records
-            .filter_map(|key| super::upload_of(&key))
-            .take(limit)
-            .collect())
+            .filter_map(|object| super::upload_of(&object.key()));
+        Ok(ids.take(limit).collect())
     }
 
     /// What was downloaded since then.

@@ -37,6 +37,15 @@ const ANNOUNCED: &str = "verify-hash";
 /// Where everything lies that is not verified yet, and what others put there directly.
 pub const INCOMING: &str = "incoming/";
 
+/// Whether this worker itself writes under a key: R2 tells of that as well.
+pub fn is_own(key: &str) -> bool {
+    let incoming = key.strip_prefix(INCOMING);
+    incoming.is_some_and(|key| key.starts_with('_'))
+        || key.starts_with(blobs::BLOBS)
+        || key.starts_with(REGISTRIES)
+        || key == blobs::COLLECTION
+}
+
 /// R2 and KV of this deployment.
 pub struct Platform {
     pub bucket: Bucket,

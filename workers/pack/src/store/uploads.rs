@@ -88,6 +88,10 @@ impl Uploads for Platform {
         Ok(parts.collect())
     }
 
+    async fn forget_part(&self, id: Uuid, part: u32) -> Result<(), StoreError> {
+        self.delete(vec![part_key(id, part)]).await
+    }
+
     async fn forget_upload(&self, id: Uuid) -> Result<(), StoreError> {
         let objects = self.list(&folder(id)).await.map_err(failed)?;
         // The record goes last: while it is there, the rest is found again.

@@ -37,24 +37,26 @@ impl From<Refused> for UploadError {
     }
 }
 
-/// The record of an upload that has not expired.
+/// The record of an upload that is not forgotten.
 pub async fn load<S: Uploads>(
     store: &S,
     id: Uuid,
     now: Timestamp,
 ) -> Result<(Record, String), UploadError> {
     let loaded = store.load_upload(id).await?;
-    let loaded = loaded.filter(|(record, _)| !record.has_expired(now));
+    let loaded = loaded.filter(|(record, _)| !record.is_forgotten(now));
     loaded.ok_or(UploadError::Refused(Refused::NoSuchUpload))
 }
 
-/// Stores one part. One that came before is replaced.
+/// Stores one part. One that came before is replaced. `now` is called when its body has come: what
+/// was completed or given up meanwhile takes no part any more.
 pub async fn put_part<S: Uploads>(
     store: &S,
     record: &Record,
     part: u32,
     length: u64,
     body: Option<S::Part>,
+    now: impl FnOnce() -> Timestamp,
 ) -> Result<Part, UploadError> {
     record.check_part(part, length)?;
     let body = body.ok_or(UploadError::CutOff)?;
@@ -63,7 +65,17 @@ pub async fn put_part<S: Uploads>(
     if stored.size != length {
         return Err(UploadError::CutOff);
     }
-    Ok(stored)
+    let late = match load(store, record.id, now()).await {
+        Ok((record, _)) if record.state == State::Uploading => return Ok(stored),
+        Ok((record, _)) => Refused::Over(record.state),
+        Err(UploadError::Refused(refused)) => refused,
+        Err(error) => return Err(error),
+    };
+    // Whoever is verifying it needs all its parts, and sees if one is another than before.
+    if late != Refused::Over(State::Verifying) {
+        store.forget_part(record.id, part).await?;
+    }
+    Err(late.into())
 }
 
 /// What `complete` finds or brings about.
@@ -210,10 +222,15 @@ pub async fn verify<S: Uploads + Registries + Blobs>(
             new: accepted.new,
         },
         Err(IngestError::Gone) if matches!(record.source, Source::Incoming { .. }) => Verdict::Gone,
-        Err(error) => match error.reason() {
-            Some(reason) => Verdict::Rejected { reason },
-            None => return Err(error),
-        },
+        Err(error) => {
+            let Some(reason) = error.reason() else {
+                if error == IngestError::Gone {
+                    reopen(store, record.id, now).await?;
+                }
+                return Err(error);
+            };
+            Verdict::Rejected { reason }
+        }
     };
     if let Some(record) = write_down(store, record, &verdict, now).await? {
         clear(store, &record).await?;
@@ -234,6 +251,18 @@ fn place(record: &Record) -> Place {
             etag: etag.clone(),
         },
     }
+}
+
+/// Takes parts again: one is gone, or another one has come while they were read.
+async fn reopen<S: Uploads>(store: &S, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    if let Some((mut record, etag)) = store.load_upload(id).await?
+        && record.state == State::Verifying
+    {
+        record.enter(State::Uploading, now);
+        // If somebody has changed it at this moment, what they say holds.
+        store.save_upload(&record, Some(&etag)).await?;
+    }
+    Ok(())
 }
 
 /// Writes down what came of a verification, and gives the record if it has an outcome now. What was

@@ -22,8 +22,13 @@ const PART: u64 = 10 * 1024 * 1024;
 /// How long an upload may take, and how long afterwards its outcome can be asked for, in seconds.
 pub const LIFETIME: i64 = 24 * 60 * 60;
 
-/// How long a verification may take before it counts as lost, in seconds.
-const VERIFYING: i64 = 10 * 60;
+/// Up to this size, in bytes, a pack is verified while the client waits: reading it takes less than
+/// a second.
+pub const AT_ONCE: u64 = 16 * 1024 * 1024;
+
+/// How long a verification may take before it counts as lost, in seconds: of a pack of up to
+/// [`AT_ONCE`] bytes, and of a larger one, which the queue may have put off.
+const VERIFYING: (i64, i64) = (60, 10 * 60);
 
 /// Where an upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,11 +233,22 @@ impl Record {
 
     /// Whether somebody is verifying it at this moment, as far as can be known.
     pub fn is_being_verified(&self, now: Timestamp) -> bool {
-        self.state == State::Verifying && now - self.state_since < VERIFYING
+        let limit = if self.size <= AT_ONCE {
+            VERIFYING.0
+        } else {
+            VERIFYING.1
+        };
+        self.state == State::Verifying && now - self.state_since < limit
     }
 
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now > self.expires_at
+    }
+
+    /// Whether nobody is told of it any more. What is known of an object in `incoming/` can be asked
+    /// for as long as the object lies there.
+    pub fn is_forgotten(&self, now: Timestamp) -> bool {
+        self.has_expired(now) && matches!(self.source, Source::Parts { .. })
     }
 
     /// Whether its outcome is known.
@@ -259,14 +275,10 @@ pub struct Found {
 }
 
 impl Found {
-    /// The same for the same object however often it is announced, another once it is replaced.
+    /// The same for the same bytes under a key, however often they are announced, or put again: the
+    /// record tells by its time which it was about.
     pub fn id(&self) -> Uuid {
-        Self::id_of(&self.key, &self.etag)
-    }
-
-    /// The id of what lies under a key with an etag.
-    pub fn id_of(key: &str, etag: &str) -> Uuid {
-        let hash = Sha1::of(format!("{key}\n{etag}").as_bytes());
+        let hash = Sha1::of(format!("{}\n{}", self.key, self.etag).as_bytes());
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
         Builder::from_sha1_bytes(bytes).into_uuid()

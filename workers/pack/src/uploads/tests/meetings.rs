@@ -60,7 +60,7 @@ fn an_upload_can_be_given_up_in_any_state_but_while_it_is_verified() {
     }
     let store = begun_with_parts(SAMPLE);
     to_verify(&store, 0);
-    let aborted = block_on(flow::abort(&store, id(), at(599)));
+    let aborted = block_on(flow::abort(&store, id(), at(59)));
     assert_eq!(aborted, refused(Refused::Over(State::Verifying)));
     assert_eq!(state(&store), State::Verifying);
 }

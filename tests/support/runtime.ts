@@ -1,0 +1,171 @@
+// The built pack worker in a runtime of its own, without wrangler: its state lies in a folder that
+// outlives it, its queue has a dead-letter queue that somebody reads, and it can be killed.
+
+import { createHash, randomBytes } from "node:crypto";
+import { createRequire } from "node:module";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parse } from "smol-toml";
+import { type Answer, type R2, type Kv, type RequestOptions, request } from "./harness.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const require = createRequire(join(ROOT, "node_modules", "wrangler", "package.json"));
+const { Miniflare } = require("miniflare");
+
+type Modules = Record<string, { type: "esm" | "wasm"; contents: string | Uint8Array }>;
+
+/** Writes down each dead letter, and each attempt at it, in KV. */
+const DEAD_LETTERS = `export default {
+  async queue(batch, env) {
+    for (const message of batch.messages) {
+      await env.LETTERS.put(message.id, JSON.stringify(message.body));
+      message.ack();
+    }
+  },
+  fetch: () => new Response("not here", { status: 404 }),
+};`;
+
+export interface Settings {
+  /** The folder of its state. */
+  folder: string;
+  vars?: Record<string, unknown>;
+}
+
+/** Of an operator who may write every pack. */
+export const TOKEN = randomBytes(32).toString("base64url");
+const SHA256 = createHash("sha256").update(TOKEN).digest("hex");
+const TOKENS = JSON.stringify([{ name: "ci", sha256: SHA256, scopes: ["pack:write"] }]);
+
+export interface Runtime {
+  url: string;
+  /** Of the runtime's process. */
+  pid: number;
+  /** What the worker logged. */
+  log: string[];
+  r2(): Promise<R2>;
+  kv(): Promise<Kv>;
+  /** The bodies of what was given up, as JSON. */
+  deadLetters(): Promise<unknown[]>;
+  tokens: { operator: string };
+  request(path: string, options?: RequestOptions): Promise<Answer>;
+  cron(laterMs?: number): Promise<void>;
+  /** SIGKILL, in the middle of whatever it does. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function run(settings: Settings): Promise<Runtime> {
+  const config = parse(readFileSync(join(ROOT, "workers/pack/wrangler.toml"), "utf8")) as any;
+  const [consumer] = config.queues.consumers;
+  const log: string[] = [];
+  const before = new Set(runtimes());
+  const vars = { ...config.vars, CHECK_PUBLISHED: false, ...settings.vars };
+  const miniflare = new Miniflare({
+    host: "127.0.0.1",
+    port: 0,
+    cf: false,
+    telemetry: { enabled: false },
+    unsafeTriggerHandlers: true,
+    resourcePersistencePath: settings.folder,
+    handleStructuredLogs: ({ message }: { message: string }) => log.push(message),
+    workers: [
+      {
+        config: {
+          name: "pack",
+          compatibilityDate: config.compatibility_date,
+          manifest: { mainModule: "index.js", modules: built("pack") },
+          env: {
+            PACKS: { type: "r2", name: "packs" },
+            PACK_KV: { type: "kv", id: "pack" },
+            PACK_QUEUE: { type: "queue", name: consumer.queue },
+            TOKENS: { type: "text", value: TOKENS },
+            ...Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, { type: "json", value }])),
+          },
+          triggers: [
+            {
+              type: "queue",
+              name: consumer.queue,
+              maxBatchSize: consumer.max_batch_size,
+              maxBatchTimeout: consumer.max_batch_timeout,
+              maxRetries: consumer.max_retries,
+              deadLetterQueue: consumer.dead_letter_queue,
+            },
+          ],
+        },
+      },
+      {
+        config: {
+          name: "dead",
+          compatibilityDate: config.compatibility_date,
+          manifest: { mainModule: "index.js", modules: { "index.js": { type: "esm", contents: DEAD_LETTERS } } },
+          env: { LETTERS: { type: "kv", id: "letters" } },
+          triggers: [{ type: "queue", name: consumer.dead_letter_queue, maxBatchTimeout: 0 }],
+        },
+      },
+    ],
+  });
+  const url = `http://127.0.0.1:${(await miniflare.ready).port}`;
+  const pids = runtimes().filter((pid) => !before.has(pid));
+  if (pids.length !== 1) throw new Error(`${pids.length} runtimes started`);
+  const [pid] = pids as [number];
+  return {
+    url,
+    pid,
+    log,
+    r2: () => miniflare.getR2Bucket("PACKS", "pack"),
+    kv: () => miniflare.getKVNamespace("PACK_KV", "pack"),
+    deadLetters: async () => {
+      const letters: Kv = await miniflare.getKVNamespace("LETTERS", "dead");
+      const { keys } = await letters.list();
+      return Promise.all(keys.map(async ({ name }) => JSON.parse((await letters.get(name)) ?? "null")));
+    },
+    tokens: { operator: TOKEN },
+    request: (path, options) => request(`${url}${path}`, options),
+    cron: async (laterMs = 0) => {
+      const time = Date.now() + laterMs;
+      const fired = await request(`${url}/cdn-cgi/local/scheduled?time=${time}&cron=*/5+*+*+*+*`);
+      if (fired.status !== 200) throw new Error(`the cron: ${fired.status} ${fired.text}`);
+    },
+    kill: async () => {
+      process.kill(pid, "SIGKILL");
+      await miniflare.dispose();
+    },
+    stop: () => miniflare.dispose(),
+  };
+}
+
+/** A worker as `cargo xtask build` left it. */
+function built(worker: string): Modules {
+  const folder = join(ROOT, "workers", worker, "build");
+  const modules: Modules = {};
+  for (const file of readdirSync(folder)) {
+    const path = join(folder, file);
+    if (file.endsWith(".wasm")) modules[file] = { type: "wasm", contents: new Uint8Array(readFileSync(path)) };
+    if (file.endsWith(".js")) modules[file] = { type: "esm", contents: readFileSync(path, "utf8") };
+  }
+  return modules;
+}
+
+/** Children of this process that are the runtime. */
+function runtimes(): number[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      return stat.includes("(workerd)") && Number(stat.split(") ")[1]!.split(" ")[1]) === process.pid;
+    } catch {
+      return false; // it ended meanwhile
+    }
+  });
+}
+
+/** What a process holds in memory, and the most that it held since `forgetPeak`, in MiB. */
+export function memory(pid: number): { now: number; peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const field = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;
+  return { now: field("VmRSS"), peak: field("VmHWM") };
+}
+
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+}
