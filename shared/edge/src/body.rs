@@ -13,9 +13,16 @@ const LIMIT: usize = 64 * 1024;
 
 /// The body as a `T`. An empty one reads as `{}`.
 ///
-/// 411 without a `Content-Length`, 413 above 64 KiB, 400 `bad-json` for what is no JSON or has a
-/// wrong, missing or unknown member, which is named.
+/// Beside the errors of [`text`]: 400 `bad-json` for what is no JSON object or has a wrong, missing
+/// or unknown member, which is named.
 pub async fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
+    let text = text(request).await?;
+    let text = if text.trim().is_empty() { "{}" } else { &text };
+    parse(text).map_err(|problem| Failure::new(Code::BadJson, format!("the body: {problem}")))
+}
+
+/// The body as it is: 411 without a `Content-Length`, 413 above 64 KiB, 400 when it breaks off.
+pub async fn text(request: &Request) -> Result<String, Failure> {
     let length = request.headers().get("content-length")?;
     let length = match (length, request.inner().body()) {
         (Some(length), _) => length.parse::<usize>().ok(),
@@ -37,9 +44,7 @@ pub async fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> 
         Failure::new(Code::BadRequest, detail)
     };
     let text = JsFuture::from(request.inner().text().map_err(unreadable)?).await;
-    let text = text.map_err(unreadable)?.as_string().unwrap_or_default();
-    let text = if text.trim().is_empty() { "{}" } else { &text };
-    parse(text).map_err(|problem| Failure::new(Code::BadJson, format!("the body: {problem}")))
+    Ok(text.map_err(unreadable)?.as_string().unwrap_or_default())
 }
 
 /// An object as a `T`. The error names the member that is wrong.

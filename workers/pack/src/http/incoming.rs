@@ -4,7 +4,7 @@
 use edge::{Failure, auth, body, not_found, reply};
 use serde::Serialize;
 use serde_json::Value;
-use types::{config::PackConfig, token::Action};
+use types::{Code, config::PackConfig, token::Action};
 use worker::{Env, Request, Response};
 
 use crate::jobs;
@@ -20,7 +20,8 @@ pub async fn event(request: &Request, env: &Env, config: &PackConfig) -> Result<
         return Err(not_found("such path"));
     }
     auth::require(request.headers(), env, Action::PackWrite, None)?;
-    let message: Value = body::json(request).await?;
+    let message: Value = serde_json::from_str(&body::text(request).await?)
+        .map_err(|error| Failure::new(Code::BadJson, format!("the body: {error}")))?;
     jobs::send(env, &message).await?;
     reply::json(202, &Queued { queued: true })
 }
