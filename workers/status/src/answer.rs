@@ -21,6 +21,8 @@ pub fn answer(status: &ServerStatus, latency_ms: Latency) -> Answer {
         motd: Motd {
             raw: raw(&motd),
             clean: motd.to_plain(),
+            html: motd.to_html(),
+            minimessage: motd.to_minimessage(),
         },
         icon: status
             .favicon
@@ -39,6 +41,7 @@ fn version(version: &clean::Version) -> Version {
     Version {
         name_raw: raw(&name),
         name_clean: name.to_plain(),
+        name_html: name.to_html(),
         protocol: version.protocol,
     }
 }
@@ -61,6 +64,7 @@ fn player(player: &clean::Player) -> Player {
         uuid: player.uuid.map(|uuid| uuid.to_string()),
         name_raw: raw(&name),
         name_clean: name.to_plain(),
+        name_html: name.to_html(),
     }
 }
 

@@ -114,6 +114,7 @@ mod tests {
             uuid: None,
             name_raw: name.to_owned(),
             name_clean: name.to_owned(),
+            name_html: name.to_owned(),
         }
     }
 

@@ -1,22 +1,29 @@
 //! `status`: pings Minecraft servers by cron and serves the cached answer.
 //!
-//! Routes (`openapi.yaml`, tag *status*): `GET /api/status`, `GET /api/status/<target>`. State: the
-//! key `status` of KV `STATUS_KV` holds the last observation of every target; only the cron writes
-//! it, and a reader never causes a ping. This file wires the events; `http` reads requests, `round`
-//! is one run of the cron, `ping`, `observe`, `governor` and `answer` decide, `store` and `tcp`
-//! reach the outside.
+//! Routes (`openapi.yaml`, tag *status*): `GET /api/status`, `/api/status/<target>`,
+//! `/v2/status/java/<address>`, `/3/<address>`, `/icon`, `/icon/<target>`,
+//! `/badge/status/<target>.svg`, `/api/history/<target>`, `/metrics`. State: the key `status` of KV
+//! `STATUS_KV` holds the last observation of every target, the table `samples` of D1 `STATUS_DB` its
+//! history; only the cron writes them, and a reader never causes a ping. This file wires the events;
+//! `http` reads requests, `snapshot` and `cache` remember what was read, `view` and `views` are what
+//! is served; `round` is one run of the cron, `ping`, `observe`, `governor` and `answer` decide,
+//! `history` records; `store` and `tcp` reach the outside.
 
 mod answer;
+mod cache;
 mod governor;
+mod history;
 mod http;
 mod observe;
 mod ping;
 mod round;
+mod snapshot;
 mod store;
 mod tcp;
 mod view;
+mod views;
 
-use edge::config::Cached;
+use edge::{clock, config::Cached};
 use types::config::StatusConfig;
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
@@ -31,9 +38,11 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
 }
 
 #[event(scheduled)]
-async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     edge::tick("status", async {
-        round::run(&env, CONFIG.get(&env)?).await
+        let seen = round::run(&env, CONFIG.get(&env)?).await?;
+        history::record(&env, &seen, clock::scheduled(&event)).await;
+        Ok(())
     })
     .await;
 }

@@ -55,8 +55,17 @@ pub fn observe(
         failures,
         host: target.address.host.clone(),
         port: target.address.port_or_default(),
+        ip_address: None,
+        srv_record: None,
         retrieved_at: now,
         answer,
+    }
+}
+
+/// Leaves out who plays.
+pub fn without_names(answer: &mut Answer) {
+    if let Some(players) = &mut answer.players {
+        players.list.clear();
     }
 }
 

@@ -14,6 +14,7 @@ pub fn target() -> Target {
         handshake_host: None,
         timeout_ms: 5000,
         degraded_ms: 1000,
+        privacy: false,
     }
 }
 
@@ -27,6 +28,7 @@ pub fn answer() -> Answer {
         version: Some(Version {
             name_raw: "§cPaper 1.21".to_owned(),
             name_clean: "Paper 1.21".to_owned(),
+            name_html: "<span style=\"color:#ff5555\">Paper 1.21</span>".to_owned(),
             protocol: Some(774),
         }),
         players: Some(Players {
@@ -36,11 +38,14 @@ pub fn answer() -> Answer {
                 uuid: Some("069a79f4-44e9-4726-a5be-fca90e38aaf5".to_owned()),
                 name_raw: "Notch".to_owned(),
                 name_clean: "Notch".to_owned(),
+                name_html: "Notch".to_owned(),
             }],
         }),
         motd: Motd {
             raw: "§6Hello".to_owned(),
             clean: "Hello".to_owned(),
+            html: "<span style=\"color:#ffaa00\">Hello</span>".to_owned(),
+            minimessage: "<gold>Hello".to_owned(),
         },
         icon: None,
         software: Some("Paper".to_owned()),
@@ -174,14 +179,18 @@ fn the_stored_form_is_pinned() {
     };
     let pinned = concat!(
         r#"{"v":1,"targets":{"main":{"state":"online","reason":null,"online":true,"failures":0,"#,
-        r#""host":"mc.example.com","port":25565,"retrieved_at":"2026-11-21T10:00:00Z","answer":{"#,
+        r#""host":"mc.example.com","port":25565,"ip_address":null,"srv_record":null,"#,
+        r#""retrieved_at":"2026-11-21T10:00:00Z","answer":{"#,
         r#""latency_ms":{"connect":8,"status":11,"pong":9},"#,
-        r#""version":{"name_raw":"§cPaper 1.21","name_clean":"Paper 1.21","protocol":774},"#,
+        r##""version":{"name_raw":"§cPaper 1.21","name_clean":"Paper 1.21","##,
+        r##""name_html":"<span style=\"color:#ff5555\">Paper 1.21</span>","protocol":774},"##,
         r#""players":{"online":1,"max":20,"list":[{"uuid":"069a79f4-44e9-4726-a5be-fca90e38aaf5","#,
-        r#""name_raw":"Notch","name_clean":"Notch"}]},"motd":{"raw":"§6Hello","clean":"Hello"},"#,
+        r#""name_raw":"Notch","name_clean":"Notch","name_html":"Notch"}]},"#,
+        r##""motd":{"raw":"§6Hello","clean":"Hello","##,
+        r##""html":"<span style=\"color:#ffaa00\">Hello</span>","minimessage":"<gold>Hello"},"##,
         r#""icon":"data:image/png;base64,iVBORw0KGgo=","software":"Paper"}},"#,
         r#""survival":{"state":"starting","reason":"closed-before-status","online":false,"#,
-        r#""failures":2,"host":"mc.example.com","port":25565,"#,
+        r#""failures":2,"host":"mc.example.com","port":25565,"ip_address":null,"srv_record":null,"#,
         r#""retrieved_at":"2026-11-21T10:00:01Z","answer":null}}}"#,
     );
     assert_eq!(serde_json::to_string(&snapshot).unwrap(), pinned);

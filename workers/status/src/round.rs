@@ -22,15 +22,18 @@ use crate::{
     tcp::Tcp,
 };
 
-/// Pings all targets. When KV cannot be read nothing is done: what is stored must not be replaced
-/// by something that has forgotten it.
-pub async fn run(env: &Env, config: &StatusConfig) -> Result<(), Failure> {
+/// What was seen of every target.
+pub type Seen = BTreeMap<TargetId, Observation>;
+
+/// Pings all targets and gives what was seen of them, written or not. When KV cannot be read nothing
+/// is done: what is stored must not be replaced by something that has forgotten it.
+pub async fn run(env: &Env, config: &StatusConfig) -> Result<Seen, Failure> {
     let store = Store::new(env);
     let kept = store.kept().await?;
     let stored: BTreeMap<TargetId, Observation> = config
         .targets
         .iter()
-        .filter_map(|target| Some((target.id.clone(), store::read(&kept, &target.id)?)))
+        .filter_map(|target| Some((target.id.clone(), store::read(&kept, target)?)))
         .collect();
     let pings = config.targets.iter().map(|target| async {
         let outcome = ping(&Tcp, target).await;
@@ -43,9 +46,12 @@ pub async fn run(env: &Env, config: &StatusConfig) -> Result<(), Failure> {
         .collect()
         .await;
     if kept.len() != stored.len() || governor::is_due(&stored, &new, clock::now()) {
-        store.keep(new).await?;
+        if let Err(failure) = store.keep(new.clone()).await {
+            // What was seen is still good for those who record it.
+            log::error("kv", &failure.into_message());
+        }
     }
-    Ok(())
+    Ok(new)
 }
 
 /// The observation that a ping leads to. A change of state is logged, since that is what an

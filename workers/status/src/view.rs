@@ -1,6 +1,7 @@
 //! What a reader gets: the stored observation, seen at a moment.
-
-use std::borrow::Cow;
+//!
+//! Every shape that is served (`views`) is made of this one, so that what is in effect and what is
+//! stale is decided once.
 
 use types::{
     TargetId, Timestamp,
@@ -24,8 +25,8 @@ pub fn status<'a>(id: &'a TargetId, seen: &'a Observation, now: Timestamp) -> St
         online: seen.online,
         host: &seen.host,
         port: seen.port,
-        ip_address: None,
-        srv_record: None,
+        ip_address: seen.ip_address,
+        srv_record: seen.srv_record.as_ref(),
         retrieved_at: seen.retrieved_at,
         age_seconds,
         stale,
@@ -42,14 +43,14 @@ pub fn status<'a>(id: &'a TargetId, seen: &'a Observation, now: Timestamp) -> St
     }
 }
 
-/// What the entity tag is the hash of: the text that is stored, and whether it has become stale,
-/// which changes the body without anything being written.
-pub fn tagged_text(stored: &str, stale: bool) -> Cow<'_, str> {
-    if stale {
-        Cow::Owned(format!("{stored} stale"))
-    } else {
-        Cow::Borrowed(stored)
-    }
+/// What an entity tag is the hash of: all that is shown but the age, which only tells the time. Not
+/// the stored text, for that may hold what is private, and what is in effect depends on more.
+pub fn tagged(status: &Status<'_>) -> Result<String, serde_json::Error> {
+    let ageless = Status {
+        age_seconds: 0,
+        ..status.clone()
+    };
+    serde_json::to_string(&ageless)
 }
 
 #[cfg(test)]
@@ -76,11 +77,14 @@ mod tests {
                 "host": "mc.example.com", "port": 25565, "ip_address": null, "srv_record": null,
                 "retrieved_at": "2026-11-21T10:00:00Z", "age_seconds": 12, "stale": false,
                 "latency_ms": {"connect": 8, "status": 11, "pong": 9},
-                "version": {"name_raw": "§cPaper 1.21", "name_clean": "Paper 1.21", "protocol": 774},
+                "version": {"name_raw": "§cPaper 1.21", "name_clean": "Paper 1.21",
+                    "name_html": "<span style=\"color:#ff5555\">Paper 1.21</span>", "protocol": 774},
                 "players": {"online": 1, "max": 20, "list": [
-                    {"uuid": "069a79f4-44e9-4726-a5be-fca90e38aaf5", "name_raw": "Notch", "name_clean": "Notch"}
+                    {"uuid": "069a79f4-44e9-4726-a5be-fca90e38aaf5", "name_raw": "Notch",
+                        "name_clean": "Notch", "name_html": "Notch"}
                 ]},
-                "motd": {"raw": "§6Hello", "clean": "Hello"},
+                "motd": {"raw": "§6Hello", "clean": "Hello", "minimessage": "<gold>Hello",
+                    "html": "<span style=\"color:#ffaa00\">Hello</span>"},
                 "icon": null, "software": "Paper",
                 "maintenance": {"active": false, "message": null, "starts_at": null, "ends_at": null},
                 "observed": {"motd": {"clean": "Hello"}}
@@ -98,7 +102,22 @@ mod tests {
             (&json!("stale"), &json!(true))
         );
         assert_eq!(stale["motd"]["clean"], "Hello");
-        assert_ne!(tagged_text("{}", true), tagged_text("{}", false));
+    }
+
+    #[test]
+    fn the_tag_changes_with_what_is_shown_and_not_with_the_age() {
+        let id = target().id;
+        let tag = |seen: &Observation, after| {
+            let now = Timestamp::from_seconds(SEEN + after);
+            tagged(&status(&id, seen, now)).unwrap()
+        };
+        let seen = answered_at(SEEN);
+        assert_eq!(tag(&seen, 0), tag(&seen, 300));
+        assert_ne!(tag(&seen, 300), tag(&seen, 301));
+        let mut private = seen.clone();
+        crate::observe::without_names(private.answer.as_mut().unwrap());
+        assert_ne!(tag(&seen, 0), tag(&private, 0));
+        assert!(!tag(&private, 0).contains("Notch"));
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct Target {
     /// An answer that takes longer than this, in milliseconds, is `degraded`.
     #[serde(default = "one_second")]
     pub degraded_ms: u32,
+    /// Shows nobody who is on it: no names and no UUIDs, in any shape.
+    #[serde(default)]
+    pub privacy: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -29,6 +32,9 @@ pub struct Target {
 pub struct StatusConfig {
     /// The first is the one that `GET /api/status` answers with.
     pub targets: Vec<Target>,
+    /// For how long an instance answers from what it last read of KV, in seconds.
+    #[serde(rename = "CACHE_SECONDS", default = "fifteen")]
+    pub cache_seconds: u32,
 }
 
 impl Target {
@@ -53,6 +59,13 @@ const MAX_TARGETS: usize = 20;
 /// How long the pings of one cron run may take, in milliseconds, before the next one starts.
 const CRON_RUN_MS: u32 = 50_000;
 
+/// The longest that `CACHE_SECONDS` may be: half of what makes an observation stale is lost elsewhere.
+const MAX_CACHE_SECONDS: u32 = 60;
+
+fn fifteen() -> u32 {
+    15
+}
+
 fn five_seconds() -> u32 {
     5000
 }
@@ -72,6 +85,10 @@ impl Config for StatusConfig {
         if self.targets.len() > MAX_TARGETS {
             let message = format!("at most {MAX_TARGETS} servers are pinged");
             return Err(InvalidConfig::new("targets", message));
+        }
+        if self.cache_seconds > MAX_CACHE_SECONDS {
+            let message = format!("must be from 0 to {MAX_CACHE_SECONDS}");
+            return Err(InvalidConfig::new("CACHE_SECONDS", message));
         }
         if let Some((index, id)) = duplicate(self.targets.iter().map(|target| &target.id)) {
             return Err(InvalidConfig::new(
@@ -116,6 +133,21 @@ mod tests {
         StatusConfig::parse(json!({ "targets": targets }))
             .unwrap_err()
             .to_string()
+    }
+
+    #[test]
+    fn what_is_left_out_is_shown_and_kept_for_fifteen_seconds() {
+        let target = json!({"id": "main", "address": "mc.example.com"});
+        let config = StatusConfig::parse(json!({"targets": [target]})).unwrap();
+        assert_eq!(
+            (config.cache_seconds, config.targets[0].privacy),
+            (15, false)
+        );
+        let config = json!({"targets": [target], "CACHE_SECONDS": 61});
+        assert_eq!(
+            StatusConfig::parse(config).unwrap_err().to_string(),
+            "[vars] CACHE_SECONDS: must be from 0 to 60"
+        );
     }
 
     #[test]

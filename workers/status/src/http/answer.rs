@@ -1,0 +1,197 @@
+//! The public answers: a target's last observation in one of the shapes of `views`, and its history.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use edge::{Failure, clock, log, not_found, reply};
+use serde::Serialize;
+use types::{
+    Code, TargetId, Timestamp,
+    config::{StatusConfig, Target},
+    status::Status,
+};
+use worker::{Env, Request, Response};
+
+use crate::{
+    cache::Fresh,
+    history::{
+        self,
+        series::{self, Range, Series, Span},
+    },
+    snapshot::Snapshot,
+    view,
+    views::{self, badge, icon, mcsrvstat, mcstatus, metrics},
+};
+
+const PNG: &str = "image/png";
+const SVG: &str = "image/svg+xml; charset=utf-8";
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// An icon changes seldom, and pages show it often.
+const ICON_KEPT: &str = "public, max-age=300";
+
+thread_local! {
+    static HISTORY: RefCell<BTreeMap<(TargetId, Range), Rc<Fresh<Series>>>> = RefCell::default();
+}
+
+/// One request, and what it reads.
+pub struct Reader<'a> {
+    request: &'a Request,
+    env: &'a Env,
+    config: &'a StatusConfig,
+    now: Timestamp,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(request: &'a Request, env: &'a Env, config: &'a StatusConfig) -> Self {
+        Self {
+            request,
+            env,
+            config,
+            now: clock::now(),
+        }
+    }
+
+    pub async fn status(&self, id: Option<&str>) -> Result<Response, Failure> {
+        let target = self.target(id)?;
+        self.shown(target, |status| self.tagged("status", status, status))
+            .await
+    }
+
+    pub async fn mcstatus(&self, address: &str) -> Result<Response, Failure> {
+        let target = self.addressed(address)?;
+        let shown =
+            |status: &Status<'_>| self.tagged("v2", status, &mcstatus::body(status, self.now));
+        self.shown(target, shown).await
+    }
+
+    pub async fn mcsrvstat(&self, address: &str) -> Result<Response, Failure> {
+        let target = self.addressed(address)?;
+        let shown =
+            |status: &Status<'_>| self.tagged("v3", status, &mcsrvstat::body(status, self.now));
+        self.shown(target, shown).await
+    }
+
+    pub async fn icon(&self, id: Option<&str>) -> Result<Response, Failure> {
+        let target = self.target(id)?;
+        let png = |status: Option<&Status<'_>>| icon::png(status.and_then(|status| status.icon));
+        let response = self.bytes(PNG, self.show(target, png).await?)?;
+        response.headers().set("Cache-Control", ICON_KEPT)?;
+        Ok(response)
+    }
+
+    pub async fn badge(&self, id: &str) -> Result<Response, Failure> {
+        let target = self.target(Some(id))?;
+        let (message, color) = self.show(target, badge::message).await?;
+        let label = self.query("label");
+        let label = label.as_deref().unwrap_or(target.id.as_str());
+        self.bytes(SVG, badge::svg(label, &message, color).into_bytes())
+    }
+
+    pub async fn history(&self, id: &str) -> Result<Response, Failure> {
+        let target = self.target(Some(id))?;
+        let range = Range::from_query(self.query("range").as_deref()).ok_or_else(|| {
+            Failure::new(Code::BadRequest, "range is one of 24h, 7d, 30d and 90d")
+        })?;
+        let cache = HISTORY
+            .with_borrow_mut(|all| Rc::clone(all.entry((target.id.clone(), range)).or_default()));
+        let read = async || {
+            let span = Span::until(range, self.now);
+            let sums = history::read(self.env, &target.id, span).await?;
+            Ok(series::series(&target.id, range, span, &sums))
+        };
+        let keep_ms = i64::from(self.config.cache_seconds.min(1) * range.fresh_seconds()) * 1000;
+        let got = cache.get(clock::millis(), keep_ms, read).await?;
+        if let Some(failure) = got.error {
+            log::warn("history", &Failure::into_message(failure));
+        }
+        self.bytes(reply::JSON, json(&*got.value)?)
+    }
+
+    pub async fn metrics(&self) -> Result<Response, Failure> {
+        let snapshot = Snapshot::latest(self.env, self.config).await?;
+        let targets = &self.config.targets;
+        let known: Vec<_> = targets
+            .iter()
+            .filter_map(|target| Some((target, snapshot.observation(target)?)))
+            .collect();
+        let shown: Vec<_> = known
+            .iter()
+            .map(|(target, seen)| view::status(&target.id, seen, self.now))
+            .collect();
+        let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        let response = reply::bytes(200, METRICS, metrics::text(&shown, count).into_bytes())?;
+        response.headers().set("Cache-Control", "no-store")?;
+        Ok(response)
+    }
+
+    fn target(&self, id: Option<&str>) -> Result<&'a Target, Failure> {
+        let mut targets = self.config.targets.iter();
+        let target = targets.find(|target| id.is_none_or(|id| target.id.as_str() == id));
+        target.ok_or_else(|| not_found("such target"))
+    }
+
+    /// Never an open pinger: an address that is not configured is not there.
+    fn addressed(&self, address: &str) -> Result<&'a Target, Failure> {
+        views::addressed(&self.config.targets, address)
+            .ok_or_else(|| not_found("target of this address"))
+    }
+
+    /// Puts a target's status together and shows it; `None` before the first ping.
+    async fn show<T>(
+        &self,
+        target: &Target,
+        show: impl FnOnce(Option<&Status<'_>>) -> T,
+    ) -> Result<T, Failure> {
+        let snapshot = Snapshot::latest(self.env, self.config).await?;
+        let seen = snapshot.observation(target);
+        let status = seen
+            .as_ref()
+            .map(|seen| view::status(&target.id, seen, self.now));
+        Ok(show(status.as_ref()))
+    }
+
+    /// The same where nothing can be shown before the first ping.
+    async fn shown(
+        &self,
+        target: &Target,
+        show: impl FnOnce(&Status<'_>) -> Result<Response, Failure>,
+    ) -> Result<Response, Failure> {
+        let shown = self.show(target, |status| status.map(show)).await?;
+        shown.unwrap_or_else(|| {
+            let detail = format!(
+                "{} has not been pinged yet; try again in a minute",
+                target.id
+            );
+            Err(Failure::new(Code::Unavailable, detail).with_header("Retry-After", "60"))
+        })
+    }
+
+    fn query(&self, name: &str) -> Option<String> {
+        let pairs = edge::query(self.request).into_iter();
+        pairs
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// A body in the named shape, made of this status alone.
+    fn tagged(
+        &self,
+        shape: &str,
+        status: &Status<'_>,
+        body: &impl Serialize,
+    ) -> Result<Response, Failure> {
+        let tagged = view::tagged(status).map_err(|error| Failure::internal(error.to_string()))?;
+        let tag = reply::tag_of(format!("{shape} {tagged}").as_bytes());
+        reply::tagged(self.request.headers(), &tag, reply::JSON, || json(body))
+    }
+
+    /// Bytes that tell no time: they are their own tag.
+    fn bytes(&self, media_type: &str, bytes: Vec<u8>) -> Result<Response, Failure> {
+        let tag = reply::tag_of(&bytes);
+        reply::tagged(self.request.headers(), &tag, media_type, || Ok(bytes))
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|error| Failure::internal(error.to_string()))
+}
