@@ -85,7 +85,7 @@ impl<T> Fresh<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::{cell::Cell, task::Poll};
 
     use futures::{FutureExt as _, future::poll_fn};
 
@@ -154,9 +154,12 @@ mod tests {
         assert_eq!(get(&cache, 0, Ok(1)), (1, false));
         let ready = Cell::new(false);
         let slow = async || {
-            poll_fn(|_| match ready.get() {
-                true => std::task::Poll::Ready(()),
-                false => std::task::Poll::Pending,
+            poll_fn(|_| {
+                if ready.get() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             })
             .await;
             Ok::<_, &str>(2)

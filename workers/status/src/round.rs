@@ -45,11 +45,10 @@ pub async fn run(env: &Env, config: &StatusConfig) -> Result<Seen, Failure> {
         .buffer_unordered(StatusConfig::AT_ONCE as usize)
         .collect()
         .await;
-    if kept.len() != stored.len() || governor::is_due(&stored, &new, clock::now()) {
-        if let Err(failure) = store.keep(new.clone()).await {
-            // What was seen is still good for those who record it.
-            log::error("kv", &failure.into_message());
-        }
+    let is_due = kept.len() != stored.len() || governor::is_due(&stored, &new, clock::now());
+    if is_due && let Err(failure) = store.keep(new.clone()).await {
+        // What was seen is still good for those who record it.
+        log::error("kv", &failure.into_message());
     }
     Ok(new)
 }

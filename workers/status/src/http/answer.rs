@@ -28,8 +28,11 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// An icon changes seldom, and pages show it often.
 const ICON_KEPT: &str = "public, max-age=300";
 
+/// What this instance has read of the history, each range for its own time.
+type Charts = BTreeMap<(TargetId, Range), Rc<Fresh<Series>>>;
+
 thread_local! {
-    static HISTORY: RefCell<BTreeMap<(TargetId, Range), Rc<Fresh<Series>>>> = RefCell::default();
+    static CHARTS: RefCell<Charts> = RefCell::default();
 }
 
 /// One request, and what it reads.
@@ -91,17 +94,19 @@ impl<'a> Reader<'a> {
         let range = Range::from_query(self.query("range").as_deref()).ok_or_else(|| {
             Failure::new(Code::BadRequest, "range is one of 24h, 7d, 30d and 90d")
         })?;
-        let cache = HISTORY
-            .with_borrow_mut(|all| Rc::clone(all.entry((target.id.clone(), range)).or_default()));
+        let key = (target.id.clone(), range);
+        let cache = CHARTS.with_borrow_mut(|charts| Rc::clone(charts.entry(key).or_default()));
         let read = async || {
             let span = Span::until(range, self.now);
             let sums = history::read(self.env, &target.id, span).await?;
-            Ok(series::series(&target.id, range, span, &sums))
+            Ok::<_, Failure>(series::series(&target.id, range, span, &sums))
         };
-        let keep_ms = i64::from(self.config.cache_seconds.min(1) * range.fresh_seconds()) * 1000;
+        // Who has nothing kept has none of this kept either.
+        let keeps = self.config.cache_seconds > 0;
+        let keep_ms = if keeps { range.fresh_ms() } else { 0 };
         let got = cache.get(clock::millis(), keep_ms, read).await?;
         if let Some(failure) = got.error {
-            log::warn("history", &Failure::into_message(failure));
+            log::warn("history", &failure.into_message());
         }
         self.bytes(reply::JSON, json(&*got.value)?)
     }

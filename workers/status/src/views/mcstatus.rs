@@ -15,6 +15,10 @@ use types::{
 use super::expires_at;
 
 #[derive(Serialize)]
+#[expect(
+    clippy::option_option,
+    reason = "a key may be left out, null, or there"
+)]
 pub struct Body<'a> {
     online: bool,
     host: &'a str,
