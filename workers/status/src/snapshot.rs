@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use edge::{Failure, clock, log};
 use types::{
-    TargetId,
+    Sha1, TargetId,
     config::{StatusConfig, Target},
     status::Observation,
 };
@@ -23,7 +23,14 @@ thread_local! {
 /// One value of KV.
 pub struct Snapshot {
     kept: Kept,
-    parsed: RefCell<BTreeMap<TargetId, Option<Rc<Observation>>>>,
+    parsed: RefCell<BTreeMap<TargetId, Option<Rc<Seen>>>>,
+}
+
+/// What is stored of one target.
+pub struct Seen {
+    pub observation: Observation,
+    /// Stands for all of it in an entity tag; not for what is private and so not shown.
+    pub digest: String,
 }
 
 impl Snapshot {
@@ -40,10 +47,21 @@ impl Snapshot {
     }
 
     /// The last observation of a target; `None` before its first ping.
-    pub fn observation(&self, target: &Target) -> Option<Rc<Observation>> {
+    pub fn seen(&self, target: &Target) -> Option<Rc<Seen>> {
         let mut parsed = self.parsed.borrow_mut();
-        let read = || store::read(&self.kept, target).map(Rc::new);
+        let read = || store::read(&self.kept, target).map(Seen::of).map(Rc::new);
         parsed.entry(target.id.clone()).or_insert_with(read).clone()
+    }
+}
+
+impl Seen {
+    fn of(observation: Observation) -> Self {
+        // What was just read from JSON can be written as JSON.
+        let text = serde_json::to_string(&observation).unwrap_or_default();
+        Self {
+            observation,
+            digest: Sha1::of(text.as_bytes()).to_string(),
+        }
     }
 }
 
@@ -59,4 +77,41 @@ impl From<Kept> for Snapshot {
 /// Makes the next reader of this instance read KV: something else was written.
 pub fn forget() {
     LATEST.with(|latest| latest.forget());
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::observe::tests::{answered_at, target};
+
+    fn seen(target: &Target, at: i64) -> Rc<Seen> {
+        let text = serde_json::to_string(&answered_at(at)).unwrap();
+        let raw = RawValue::from_string(text).unwrap();
+        let snapshot = Snapshot::from(Kept::from([(target.id.clone(), raw)]));
+        snapshot.seen(target).unwrap()
+    }
+
+    #[test]
+    fn the_digest_stands_for_what_is_shown_and_not_for_what_is_private() {
+        let private = Target {
+            privacy: true,
+            ..target()
+        };
+        let open = seen(&target(), 0);
+        assert_eq!(open.observation, answered_at(0));
+        assert_eq!(open.digest, seen(&target(), 0).digest);
+        assert_ne!(open.digest, seen(&target(), 1).digest);
+        assert_ne!(open.digest, seen(&private, 0).digest);
+        let text = serde_json::to_string(&seen(&private, 0).observation).unwrap();
+        assert!(!text.contains("Notch"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_there() {
+        let raw = RawValue::from_string("7".to_owned()).unwrap();
+        let snapshot = Snapshot::from(Kept::from([("other".parse().unwrap(), raw)]));
+        assert!(snapshot.seen(&target()).is_none());
+    }
 }

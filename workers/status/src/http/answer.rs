@@ -55,35 +55,36 @@ impl<'a> Reader<'a> {
 
     pub async fn status(&self, id: Option<&str>) -> Result<Response, Failure> {
         let target = self.target(id)?;
-        self.shown(target, |status| self.tagged("status", status, status))
-            .await
+        self.shown(target, "status", |status| json(status)).await
     }
 
     pub async fn mcstatus(&self, address: &str) -> Result<Response, Failure> {
         let target = self.addressed(address)?;
-        let shown =
-            |status: &Status<'_>| self.tagged("v2", status, &mcstatus::body(status, self.now));
-        self.shown(target, shown).await
+        let shape = |status: &Status<'_>| json(&mcstatus::body(status, self.now));
+        self.shown(target, "v2", shape).await
     }
 
     pub async fn mcsrvstat(&self, address: &str) -> Result<Response, Failure> {
         let target = self.addressed(address)?;
-        let shown =
-            |status: &Status<'_>| self.tagged("v3", status, &mcsrvstat::body(status, self.now));
-        self.shown(target, shown).await
+        let shape = |status: &Status<'_>| json(&mcsrvstat::body(status, self.now));
+        self.shown(target, "v3", shape).await
     }
 
     pub async fn icon(&self, id: Option<&str>) -> Result<Response, Failure> {
         let target = self.target(id)?;
-        let png = |status: Option<&Status<'_>>| icon::png(status.and_then(|status| status.icon));
-        let response = self.bytes(PNG, self.show(target, png).await?)?;
+        let png = self.show(target, |shown| {
+            icon::png(shown.and_then(|(status, _)| status.icon))
+        });
+        let response = self.bytes(PNG, png.await?)?;
         response.headers().set("Cache-Control", ICON_KEPT)?;
         Ok(response)
     }
 
     pub async fn badge(&self, id: &str) -> Result<Response, Failure> {
         let target = self.target(Some(id))?;
-        let (message, color) = self.show(target, badge::message).await?;
+        let message =
+            |shown: Option<(&Status<'_>, &str)>| badge::message(shown.map(|(status, _)| status));
+        let (message, color) = self.show(target, message).await?;
         let label = self.query("label");
         let label = label.as_deref().unwrap_or(target.id.as_str());
         self.bytes(SVG, badge::svg(label, &message, color).into_bytes())
@@ -116,11 +117,11 @@ impl<'a> Reader<'a> {
         let targets = &self.config.targets;
         let known: Vec<_> = targets
             .iter()
-            .filter_map(|target| Some((target, snapshot.observation(target)?)))
+            .filter_map(|target| Some((target, snapshot.seen(target)?)))
             .collect();
         let shown: Vec<_> = known
             .iter()
-            .map(|(target, seen)| view::status(&target.id, seen, self.now))
+            .map(|(target, seen)| view::status(&target.id, &seen.observation, self.now))
             .collect();
         let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         let response = reply::bytes(200, METRICS, metrics::text(&shown, count).into_bytes())?;
@@ -140,34 +141,35 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| not_found("target of this address"))
     }
 
-    /// Puts a target's status together and shows it; `None` before the first ping.
+    /// Puts a target's status together and shows it with the text that its tag is of; `None` before
+    /// the first ping.
     async fn show<T>(
         &self,
         target: &Target,
-        show: impl FnOnce(Option<&Status<'_>>) -> T,
+        show: impl FnOnce(Option<(&Status<'_>, &str)>) -> T,
     ) -> Result<T, Failure> {
         let snapshot = Snapshot::latest(self.env, self.config).await?;
-        let seen = snapshot.observation(target);
-        let status = seen
-            .as_ref()
-            .map(|seen| view::status(&target.id, seen, self.now));
-        Ok(show(status.as_ref()))
+        let Some(seen) = snapshot.seen(target) else {
+            return Ok(show(None));
+        };
+        let status = view::status(&target.id, &seen.observation, self.now);
+        let tagged = view::tagged_text(&seen.digest, status.stale);
+        Ok(show(Some((&status, &tagged))))
     }
 
-    /// The same where nothing can be shown before the first ping.
+    /// The same as JSON in the named shape; there is none before the first ping.
     async fn shown(
         &self,
         target: &Target,
-        show: impl FnOnce(&Status<'_>) -> Result<Response, Failure>,
+        shape: &str,
+        body: impl FnOnce(&Status<'_>) -> Result<Vec<u8>, Failure>,
     ) -> Result<Response, Failure> {
-        let shown = self.show(target, |status| status.map(show)).await?;
-        shown.unwrap_or_else(|| {
-            let detail = format!(
-                "{} has not been pinged yet; try again in a minute",
-                target.id
-            );
-            Err(Failure::new(Code::Unavailable, detail).with_header("Retry-After", "60"))
+        self.show(target, |shown| {
+            let (status, tagged) = shown.ok_or_else(|| not_pinged(target))?;
+            let tag = reply::tag_of(format!("{shape} {tagged}").as_bytes());
+            reply::tagged(self.request.headers(), &tag, reply::JSON, || body(status))
         })
+        .await?
     }
 
     fn query(&self, name: &str) -> Option<String> {
@@ -178,23 +180,19 @@ impl<'a> Reader<'a> {
             .map(|(_, value)| value)
     }
 
-    /// A body in the named shape, made of this status alone.
-    fn tagged(
-        &self,
-        shape: &str,
-        status: &Status<'_>,
-        body: &impl Serialize,
-    ) -> Result<Response, Failure> {
-        let tagged = view::tagged(status).map_err(|error| Failure::internal(error.to_string()))?;
-        let tag = reply::tag_of(format!("{shape} {tagged}").as_bytes());
-        reply::tagged(self.request.headers(), &tag, reply::JSON, || json(body))
-    }
-
     /// Bytes that tell no time: they are their own tag.
     fn bytes(&self, media_type: &str, bytes: Vec<u8>) -> Result<Response, Failure> {
         let tag = reply::tag_of(&bytes);
         reply::tagged(self.request.headers(), &tag, media_type, || Ok(bytes))
     }
+}
+
+fn not_pinged(target: &Target) -> Failure {
+    let detail = format!(
+        "{} has not been pinged yet; try again in a minute",
+        target.id
+    );
+    Failure::new(Code::Unavailable, detail).with_header("Retry-After", "60")
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
