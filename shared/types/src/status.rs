@@ -1,6 +1,6 @@
 //! Bodies of the `status` worker, and the snapshot that it keeps.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,8 @@ pub struct Latency {
 pub struct Version {
     pub name_raw: String,
     pub name_clean: String,
+    #[serde(default)]
+    pub name_html: String,
     pub protocol: Option<i32>,
 }
 
@@ -77,6 +79,8 @@ pub struct Player {
     pub uuid: Option<String>,
     pub name_raw: String,
     pub name_clean: String,
+    #[serde(default)]
+    pub name_html: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +89,11 @@ pub struct Motd {
     pub raw: String,
     /// Without any.
     pub clean: String,
+    /// Safe to insert where text may stand: nothing but `<span>` and `<br>`.
+    #[serde(default)]
+    pub html: String,
+    #[serde(default)]
+    pub minimessage: String,
 }
 
 /// What a server said in its last answer: survives any failure that follows.
@@ -110,17 +119,45 @@ pub struct Observation {
     pub failures: u32,
     pub host: String,
     pub port: u16,
+    /// An address of the server, as players find it; none where `connect` says where to dial.
+    #[serde(default)]
+    pub ip_address: Option<IpAddr>,
+    #[serde(default)]
+    pub srv_record: Option<SrvRecord>,
     pub retrieved_at: Timestamp,
     /// The last answer ever, if there was one.
     pub answer: Option<Answer>,
 }
 
-/// The value of the KV key `status`: every target, as last written. A reader that wants one target
-/// takes the others as `T` that is not looked into.
+/// The value of the KV key `status`: every target, as last written, and what the cron has to
+/// remember. A reader that wants one target takes the others as `T` that is not looked into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot<T = Observation> {
     pub v: Version1,
     pub targets: BTreeMap<TargetId, T>,
+    /// What DNS said, by kind and name: `srv mc.example.com`.
+    #[serde(default)]
+    pub dns: BTreeMap<String, DnsAnswer>,
+    #[serde(default)]
+    pub writes: Option<Writes>,
+}
+
+/// What DNS said of a name, for as long as it said so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsAnswer {
+    pub until: Timestamp,
+    /// Whether there is such a name at all, with or without such records.
+    pub exists: bool,
+    /// As in a zone file: `5 0 25565 mc.example.com`, `192.0.2.1`.
+    pub records: Vec<String>,
+}
+
+/// How often the value was written on a day in UTC, this time included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Writes {
+    /// The day's first second.
+    pub day: Timestamp,
+    pub count: u32,
 }
 
 /// The number 1: the version of a stored form.
@@ -167,9 +204,9 @@ pub struct ObservedMotd<'a> {
 }
 
 /// The SRV record (RFC 2782) that led to the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SrvRecord<'a> {
-    pub host: &'a str,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SrvRecord {
+    pub host: String,
     pub port: u16,
 }
 
@@ -183,8 +220,8 @@ pub struct Status<'a> {
     pub online: bool,
     pub host: &'a str,
     pub port: u16,
-    pub ip_address: Option<&'a str>,
-    pub srv_record: Option<SrvRecord<'a>>,
+    pub ip_address: Option<IpAddr>,
+    pub srv_record: Option<&'a SrvRecord>,
     pub retrieved_at: Timestamp,
     pub age_seconds: i64,
     pub stale: bool,

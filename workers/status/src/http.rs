@@ -63,7 +63,7 @@ pub async fn run(
 async fn status(headers: &Headers, env: &Env, target: &Target) -> Result<Response, Failure> {
     let kept = Store::new(env).kept().await?;
     let stored = kept.get(&target.id).map(|stored| stored.get());
-    let known = store::read(&kept, &target.id).zip(stored);
+    let known = store::read(&kept, target).zip(stored);
     let (observation, stored) = known.ok_or_else(|| {
         let detail = format!(
             "{} has not been pinged yet; try again in a minute",

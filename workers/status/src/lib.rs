@@ -3,14 +3,21 @@
 //! Routes (`openapi.yaml`, tag *status*): `GET /api/status`, `GET /api/status/<target>`. State: the
 //! key `status` of KV `STATUS_KV` holds the last observation of every target; only the cron writes
 //! it, and a reader never causes a ping. This file wires the events; `http` reads requests, `round`
-//! is one run of the cron, `ping`, `observe`, `governor` and `answer` decide, `store` and `tcp`
-//! reach the outside.
+//! is one run of the cron, `resolve`, `ping`, `observe`, `news`, `governor` and `answer` decide, `store`,
+//! `doh` and `tcp` reach the outside, `memory` is what an instance knows of its last run.
 
+mod allowance;
 mod answer;
+mod dns;
+mod doh;
 mod governor;
 mod http;
+mod memory;
+mod news;
 mod observe;
 mod ping;
+mod proxy;
+mod resolve;
 mod round;
 mod store;
 mod tcp;
@@ -33,7 +40,7 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     edge::tick("status", async {
-        round::run(&env, CONFIG.get(&env)?).await
+        round::run(&env, CONFIG.get(&env)?).await.map(drop)
     })
     .await;
 }
