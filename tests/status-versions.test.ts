@@ -2,11 +2,10 @@
 // servers that know nothing but the pings from before 1.7.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type Socket, connect } from "node:net";
 import { after, before, describe, test } from "node:test";
-import squid from "flying-squid";
+import { flyingSquid } from "./support/flying-squid.ts";
 import { type System, start } from "./support/harness.ts";
 import { type MinecraftPeer, minecraft } from "./support/minecraft.ts";
 import { type ProxyFront, proxyFront } from "./support/proxy-protocol.ts";
@@ -27,7 +26,7 @@ describe("real servers", () => {
   const VERSIONS: Record<string, number> = { "1.7": 5, "1.8.8": 47, "1.12.2": 340, "1.16.5": 754, "1.20.4": 765, "26.1": 775 };
   const id = (version: string) => `v${version.replaceAll(".", "-")}`;
   const servers: MinecraftPeer[] = [];
-  let flying: any;
+  let flying: Awaited<ReturnType<typeof flyingSquid>>;
   let system: System;
   before(async () => {
     const targets = [];
@@ -36,33 +35,15 @@ describe("real servers", () => {
       servers.push(server);
       targets.push(target(id(version), server.port));
     }
-    flying = squid.createMCServer({
-      motd: "§bgenkan§r on\n§lflying-squid",
-      host: "127.0.0.1",
-      port: 0,
-      "max-players": 10,
-      "online-mode": false,
-      logging: false,
-      gameMode: 1,
-      difficulty: 1,
-      generation: { name: "superflat", options: { worldHeight: 16 } },
-      kickTimeout: 10_000,
-      plugins: {},
-      "view-distance": 1,
-      "player-list-text": { header: { text: "" }, footer: { text: "" } },
-      "everybody-op": false,
-      "max-entities": 1,
-      version: "1.16.5",
-    } as any);
-    const [port] = await once(flying, "listening");
-    targets.push(target("flying-squid", port));
+    flying = await flyingSquid();
+    targets.push(target("flying-squid", flying.port));
     system = await start({ status: { targets } });
     await cron(system);
   });
   after(async () => {
     await system?.close();
     await Promise.all(servers.map((server) => server.close()));
-    await flying?.destroy();
+    await flying?.close();
   });
 
   test("of all versions are online and say which they are", async () => {

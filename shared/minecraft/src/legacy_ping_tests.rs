@@ -19,12 +19,19 @@ fn read(reason: &str) -> Result<Option<ServerStatus>, LegacyError> {
 #[test]
 fn the_requests_are_those_of_the_specification() {
     assert_eq!(Dialect::Beta.request("localhost", 25565), [0xfe]);
-    assert_eq!(Dialect::Release1_4.request("localhost", 25565), [0xfe, 0x01]);
+    assert_eq!(
+        Dialect::Release1_4.request("localhost", 25565),
+        [0xfe, 0x01]
+    );
     let expected = concat!(
-        "fe01fa", "000b", "004d0043007c00500069006e00670048006f00730074", // MC|PingHost
+        "fe01fa",
+        "000b",
+        "004d0043007c00500069006e00670048006f00730074", // MC|PingHost
         "0019", // what follows: 7 bytes and two for each character
-        "4e", "0009", "006c006f00630061006c0068006f00730074", // protocol 78, localhost
-        "000063dd", // 25565
+        "4e",
+        "0009",
+        "006c006f00630061006c0068006f00730074", // protocol 78, localhost
+        "000063dd",                             // 25565
     );
     let sent: String = Dialect::Release1_6
         .request("localhost", 25565)
@@ -44,13 +51,18 @@ fn a_host_of_any_length_makes_a_request_that_says_its_own_lengths() {
 
 #[test]
 fn the_answer_of_a_release_tells_its_version() {
-    let status = read("§1\0127\01.21.4\0§6A §lserver\02\0100").unwrap().unwrap();
+    let status = read("§1\0127\01.21.4\0§6A §lserver\02\0100")
+        .unwrap()
+        .unwrap();
     let version = status.version.unwrap();
     assert_eq!(version.name.to_plain(), "1.21.4");
     assert_eq!(version.protocol, Some(127));
     assert_eq!(status.motd.to_plain(), "A server");
     assert_eq!(status.motd.runs().len(), 2);
-    assert_eq!((status.players.online, status.players.max), (Some(2), Some(100)));
+    assert_eq!(
+        (status.players.online, status.players.max),
+        (Some(2), Some(100))
+    );
 }
 
 #[test]
@@ -62,7 +74,10 @@ fn the_answer_of_a_beta_is_its_motd_and_two_numbers() {
     ] {
         let status = read(reason).unwrap().unwrap();
         assert_eq!(status.motd.to_plain(), motd);
-        assert_eq!((status.players.online, status.players.max), (Some(0), Some(20)));
+        assert_eq!(
+            (status.players.online, status.players.max),
+            (Some(0), Some(20))
+        );
         assert_eq!(status.version, None);
     }
 }
@@ -90,7 +105,10 @@ fn what_cannot_become_an_answer_is_known_at_once() {
     assert_eq!(reply(&[KICK, 0x00]), Ok(None));
     assert_eq!(reply(&[0x00]), Err(LegacyError::NoKick(0)));
     assert_eq!(reply(b"HTTP/1.1"), Err(LegacyError::NoKick(b'H')));
-    assert_eq!(reply(&[KICK, 0xff, 0xff]), Err(LegacyError::TooLong(0xffff)));
+    assert_eq!(
+        reply(&[KICK, 0xff, 0xff]),
+        Err(LegacyError::TooLong(0xffff))
+    );
     assert_eq!(reply(&[KICK, 0x10, 0x00]), Ok(None));
 }
 

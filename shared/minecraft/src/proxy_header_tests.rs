@@ -31,7 +31,14 @@ fn version_2_is_binary() {
     let tcp4 = header("162.158.0.1:56324", "93.184.216.34:25565");
     assert_eq!(
         hex(&tcp4.encode(ProxyVersion::V2)),
-        concat!("0d0a0d0a000d0a515549540a", "2111000c", "a29e0001", "5db8d822", "dc04", "63dd")
+        concat!(
+            "0d0a0d0a000d0a515549540a",
+            "2111000c",
+            "a29e0001",
+            "5db8d822",
+            "dc04",
+            "63dd"
+        )
     );
     let tcp6 = header("[2a06:98c0:3600::103]:1", "[2606:2800:220:1::]:65535");
     assert_eq!(
@@ -75,7 +82,12 @@ fn what_is_no_header_of_a_tcp_connection_is_refused() {
         &[b'P'; 200],
         &[&b"PROXY "[..], &[b'x'; 200]].concat(),
     ] {
-        assert_eq!(decode(bytes), Err(NoProxyHeader), "{}", bytes.escape_ascii());
+        assert_eq!(
+            decode(bytes),
+            Err(NoProxyHeader),
+            "{}",
+            bytes.escape_ascii()
+        );
     }
 }
 

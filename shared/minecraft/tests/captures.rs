@@ -18,12 +18,12 @@ fn captured(name: &str) -> Vec<u8> {
 fn status(bytes: &[u8], piece: usize) -> ServerStatus {
     let handshake = Handshake::new(PROTOCOL, "mc.krz-tech.net", 25565).unwrap();
     let (mut exchange, _) = Exchange::start(&handshake);
-    let json = bytes.chunks(piece).find_map(|piece| {
-        match exchange.feed(piece).unwrap() {
+    let json = bytes
+        .chunks(piece)
+        .find_map(|piece| match exchange.feed(piece).unwrap() {
             Progress::Status(json) => Some(json),
             _ => None,
-        }
-    });
+        });
     ServerStatus::from_json(&json.unwrap()).unwrap()
 }
 
@@ -58,7 +58,10 @@ fn flying_squid_puts_codes_into_a_component() {
 
 #[test]
 fn a_server_answers_the_pings_of_old_times() {
-    for (name, version) in [("legacy-1.4.bin", Some("1.7.10")), ("legacy-beta.bin", None)] {
+    for (name, version) in [
+        ("legacy-1.4.bin", Some("1.7.10")),
+        ("legacy-beta.bin", None),
+    ] {
         let bytes = captured(name);
         for end in 0..bytes.len() {
             assert_eq!(legacy_ping::reply(&bytes[..end]), Ok(None));

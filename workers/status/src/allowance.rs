@@ -18,7 +18,10 @@ impl Allowance {
     /// What is left when every target is pinged once.
     pub fn beside(targets: &[Target]) -> Self {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let with_srv = targets.iter().filter(|target| target.may_have_srv()).count();
+        let with_srv = targets
+            .iter()
+            .filter(|target| target.may_have_srv())
+            .count();
         let rest = StatusConfig::REQUESTS
             .saturating_sub(count(targets.len()))
             .saturating_sub(count(with_srv));

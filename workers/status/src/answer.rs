@@ -158,7 +158,10 @@ mod tests {
         );
         assert_eq!(answer.motd.raw, "§x§f§2§a§6§5§aa\nb");
         assert_eq!(answer.motd.clean, "a\nb");
-        assert_eq!(answer.motd.html, "<span style=\"color:#f2a65a\">a<br>b</span>");
+        assert_eq!(
+            answer.motd.html,
+            "<span style=\"color:#f2a65a\">a<br>b</span>"
+        );
         assert_eq!(answer.motd.minimessage, "<#f2a65a>a<newline>b</#f2a65a>");
         assert_eq!(
             player.name_html,
@@ -190,7 +193,10 @@ mod tests {
         let players = answer.players.as_ref().unwrap();
         assert_eq!((players.online, players.max), (Some(2), Some(20)));
         let text = serde_json::to_string(&answer).unwrap();
-        assert!(!text.contains("Notch") && !text.contains("069a79f4"), "{text}");
+        assert!(
+            !text.contains("Notch") && !text.contains("069a79f4"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -105,7 +105,10 @@ pub fn read(body: &[u8], kind: Kind) -> Result<Answer, DnsError> {
 }
 
 fn list<'a>(answer: &'a Value, key: &str) -> &'a [Value] {
-    answer.get(key).and_then(Value::as_array).map_or(&[], |list| list)
+    answer
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], |list| list)
 }
 
 fn ttl(record: &Value) -> Option<u64> {
@@ -118,8 +121,14 @@ fn negative_ttl(answer: &Value) -> u64 {
     let soa = list(answer, "Authority")
         .iter()
         .find(|record| record.get("type").and_then(Value::as_u64) == Some(SOA));
-    let minimum = soa
-        .and_then(|soa| soa.get("data")?.as_str()?.split_whitespace().last()?.parse().ok());
+    let minimum = soa.and_then(|soa| {
+        soa.get("data")?
+            .as_str()?
+            .split_whitespace()
+            .last()?
+            .parse()
+            .ok()
+    });
     let [least, most] = NEGATIVE_TTLS;
     match (soa.and_then(ttl), minimum) {
         (Some(ttl), Some(minimum)) => ttl.min(minimum),

@@ -60,11 +60,24 @@ fn addresses_are_read_and_what_is_none_is_left_out() {
 
 #[test]
 fn a_server_that_fails_is_told_from_a_name_that_does() {
-    assert_eq!(answer(&json!({"Status": 2}), Kind::A), Err(DnsError::Name(2)));
-    for body in [&b"<html>"[..], b"", b"[]", b"{}", b"{\"Status\":\"0\"}", b"\xff"] {
+    assert_eq!(
+        answer(&json!({"Status": 2}), Kind::A),
+        Err(DnsError::Name(2))
+    );
+    for body in [
+        &b"<html>"[..],
+        b"",
+        b"[]",
+        b"{}",
+        b"{\"Status\":\"0\"}",
+        b"\xff",
+    ] {
         assert!(matches!(read(body, Kind::A), Err(DnsError::Server(_))));
     }
-    assert!(matches!(read(&[b'['; MAX_BODY], Kind::A), Err(DnsError::Server(_))));
+    assert!(matches!(
+        read(&[b'['; MAX_BODY], Kind::A),
+        Err(DnsError::Server(_))
+    ));
 }
 
 #[test]
@@ -90,7 +103,8 @@ fn records(records: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_lowest_priority_is_chosen_then_the_largest_weight_then_always_the_same() {
-    let host = |list: &[&str]| chosen(&records(list)).map(|srv| format!("{}:{}", srv.host, srv.port));
+    let host =
+        |list: &[&str]| chosen(&records(list)).map(|srv| format!("{}:{}", srv.host, srv.port));
     assert_eq!(host(&["10 90 1 b", "5 1 2 a"]).as_deref(), Some("a:2"));
     assert_eq!(host(&["5 1 1 a", "5 90 2 b"]).as_deref(), Some("b:2"));
     assert_eq!(host(&["5 1 2 b", "5 1 9 a"]).as_deref(), Some("a:9"));

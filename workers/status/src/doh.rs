@@ -11,7 +11,9 @@ use types::{
     Timestamp,
     config::{DohUrl, StatusConfig},
 };
-use worker::{AbortController, AbortSignal, Delay, Fetch, Headers, Request, RequestInit, RequestRedirect};
+use worker::{
+    AbortController, AbortSignal, Delay, Fetch, Headers, Request, RequestInit, RequestRedirect,
+};
 
 use crate::{
     dns::{Kind, MAX_BODY},
@@ -68,7 +70,9 @@ impl resolve::Doh for Doh<'_> {
 async fn fetch(url: &str, signal: &AbortSignal) -> Result<Vec<u8>, String> {
     let text = |error: worker::Error| error.to_string();
     let headers = Headers::new();
-    headers.set("Accept", "application/dns-json").map_err(text)?;
+    headers
+        .set("Accept", "application/dns-json")
+        .map_err(text)?;
     let mut init = RequestInit::new();
     init.with_headers(headers)
         .with_redirect(RequestRedirect::Manual);

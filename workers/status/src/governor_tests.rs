@@ -51,7 +51,11 @@ fn simulate(minutes: i64, budget: u32, mut news_at: impl FnMut(i64) -> News) -> 
         report.writes += 1;
         // Counted here by itself, not as the governor does.
         let today = Timestamp::from_seconds(now.as_seconds() / 86_400 * 86_400);
-        day = if day.0 == today { (today, day.1 + 1) } else { (today, 1) };
+        day = if day.0 == today {
+            (today, day.1 + 1)
+        } else {
+            (today, 1)
+        };
         assert_eq!(writes.count, day.1);
         report.most_a_day = report.most_a_day.max(day.1);
         stored = Some((now, writes));
@@ -159,7 +163,15 @@ fn the_count_is_that_of_the_day_in_utc() {
 #[test]
 fn what_claims_to_be_from_the_future_is_replaced() {
     let now = Timestamp::from_seconds(86_400);
-    let due = |ahead| decide(News::Nothing, Some(now.plus_seconds(ahead)), None, BUDGET, now);
+    let due = |ahead| {
+        decide(
+            News::Nothing,
+            Some(now.plus_seconds(ahead)),
+            None,
+            BUDGET,
+            now,
+        )
+    };
     assert_eq!(due(5), None);
     assert!(due(3600).is_some());
     assert!(decide(News::Nothing, None, None, BUDGET, now).is_some());

@@ -72,8 +72,17 @@ mod tests {
             ..Memory::default()
         };
         let (older, newer) = (answered_at(0), answered_at(120));
-        let at = |stored| memory.newest(&id, stored).unwrap().retrieved_at.as_seconds();
-        assert_eq!((at(None), at(Some(&older)), at(Some(&newer))), (60, 60, 120));
+        let at = |stored| {
+            memory
+                .newest(&id, stored)
+                .unwrap()
+                .retrieved_at
+                .as_seconds()
+        };
+        assert_eq!(
+            (at(None), at(Some(&older)), at(Some(&newer))),
+            (60, 60, 120)
+        );
         let nothing = Memory::default();
         assert_eq!(nothing.newest(&id, Some(&older)), Some(&older));
         assert_eq!(nothing.newest(&id, None), None);
@@ -103,11 +112,14 @@ mod tests {
     #[test]
     fn it_is_left_once_and_taken_once() {
         Memory {
-            dns: [("a".to_owned(), DnsAnswer {
-                until: Timestamp::from_seconds(1),
-                exists: false,
-                records: Vec::new(),
-            })]
+            dns: [(
+                "a".to_owned(),
+                DnsAnswer {
+                    until: Timestamp::from_seconds(1),
+                    exists: false,
+                    records: Vec::new(),
+                },
+            )]
             .into(),
             ..Memory::default()
         }

@@ -33,7 +33,13 @@ pub fn between(
 fn of_one(stored: &Observation, new: &Observation) -> News {
     let state = |seen: &Observation| (seen.state, seen.reason, seen.online, seen.answer.is_some());
     fn place(seen: &Observation) -> impl PartialEq + use<'_> {
-        let Observation { host, port, ip_address, srv_record, .. } = seen;
+        let Observation {
+            host,
+            port,
+            ip_address,
+            srv_record,
+            ..
+        } = seen;
         (host, *port, *ip_address, srv_record)
     }
     let differ = || match (&stored.answer, &new.answer) {
@@ -120,8 +126,14 @@ mod tests {
     #[test]
     fn time_and_latency_alone_are_no_news() {
         assert_eq!(news(|_| {}), News::Nothing);
-        assert_eq!(news(|seen| answer(seen).latency_ms.status = 900), News::Nothing);
-        assert_eq!(news(|seen| answer(seen).latency_ms.pong = None), News::Nothing);
+        assert_eq!(
+            news(|seen| answer(seen).latency_ms.status = 900),
+            News::Nothing
+        );
+        assert_eq!(
+            news(|seen| answer(seen).latency_ms.pong = None),
+            News::Nothing
+        );
     }
 
     #[test]

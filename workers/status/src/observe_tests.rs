@@ -3,7 +3,9 @@
 use minecraft::{failure::Awaited, frame::FrameError};
 use proptest::prelude::*;
 use types::config::{LegacyPing, ProxyProtocol};
-use types::status::{DnsAnswer, Motd, Player, Players, Snapshot, SrvRecord, Version, Version1, Writes};
+use types::status::{
+    DnsAnswer, Motd, Player, Players, Snapshot, SrvRecord, Version, Version1, Writes,
+};
 
 use super::*;
 
@@ -268,7 +270,12 @@ fn names_that_were_stored_do_not_outlive_privacy() {
     let mut discreet = target();
     discreet.privacy = true;
     let before = answered_at(0);
-    let seen = observe(Some(&before), timeout(), &discreet, Timestamp::from_seconds(60));
+    let seen = observe(
+        Some(&before),
+        timeout(),
+        &discreet,
+        Timestamp::from_seconds(60),
+    );
     let players = seen.answer.unwrap().players.unwrap();
     assert_eq!((players.online, players.list), (Some(1), Vec::new()));
 }

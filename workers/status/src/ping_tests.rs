@@ -246,7 +246,10 @@ fn who_does_not_understand_todays_ping_is_asked_as_in_old_times() {
         let players = answer.players.unwrap();
         assert_eq!((players.online, players.max), (Some(3), Some(20)));
         let latency = answer.latency_ms;
-        assert_eq!((latency.connect, latency.status, latency.pong), (10, 10, None));
+        assert_eq!(
+            (latency.connect, latency.status, latency.pong),
+            (10, 10, None)
+        );
         assert!(peer.hung_up.get());
     }
     let peer = Peer::new(&[Step::Closed, kick("Beta§0§20")]);
@@ -272,7 +275,10 @@ fn when_nothing_old_helps_either_the_failure_is_todays() {
     let mut never = target();
     never.legacy = LegacyPing::Never;
     let peer = Peer::new(&[Step::Closed, kick("Beta§0§20")]);
-    assert_eq!(peer.ping_as(&never).unwrap_err(), Failure::ClosedBeforeStatus);
+    assert_eq!(
+        peer.ping_as(&never).unwrap_err(),
+        Failure::ClosedBeforeStatus
+    );
     assert_eq!(peer.dials.get(), 1);
 
     for understood in [Step::Silence, Step::Bytes(minecraft::handshake::ping(1))] {

@@ -155,7 +155,11 @@ impl<'a, D: Doh> Resolver<'a, D> {
         }
         match self.ask(kind, host).await {
             Ok(answer) => {
-                let least = if kind == Kind::Srv { 0 } else { ADDRESS_SECONDS };
+                let least = if kind == Kind::Srv {
+                    0
+                } else {
+                    ADDRESS_SECONDS
+                };
                 let fresh = DnsAnswer {
                     until: self.doh.now().plus_seconds(answer.ttl_seconds.max(least)),
                     exists: answer.exists,

@@ -36,8 +36,10 @@ impl Doh for Server {
 }
 
 const SRV: &str = "SRV _minecraft._tcp.mc.example.com";
-const FOUND: &str = r#"{"Status":0,"Answer":[{"type":33,"TTL":120,"data":"5 0 25570 node1.example.net."}]}"#;
-const MOVED: &str = r#"{"Status":0,"Answer":[{"type":33,"TTL":120,"data":"5 0 25571 node2.example.net."}]}"#;
+const FOUND: &str =
+    r#"{"Status":0,"Answer":[{"type":33,"TTL":120,"data":"5 0 25570 node1.example.net."}]}"#;
+const MOVED: &str =
+    r#"{"Status":0,"Answer":[{"type":33,"TTL":120,"data":"5 0 25571 node2.example.net."}]}"#;
 const ADDRESSES: &str = r#"{"Status":0,"Answer":[{"type":1,"TTL":5,"data":"192.0.2.9"},{"type":1,"TTL":5,"data":"192.0.2.1"}]}"#;
 const NODATA: &str = r#"{"Status":0}"#;
 const SIX: &str = r#"{"Status":0,"Answer":[{"type":28,"TTL":5,"data":"2001:db8::1"}]}"#;
@@ -58,7 +60,9 @@ impl Server {
     }
 
     fn answer(&self, question: &str, answer: Result<&'static str, &'static str>) {
-        self.answers.borrow_mut().insert(question.to_owned(), answer);
+        self.answers
+            .borrow_mut()
+            .insert(question.to_owned(), answer);
     }
 
     /// The place of a target in a run that begins with this cache, and the cache after it.
@@ -85,8 +89,15 @@ fn at(address: &str) -> Target {
 fn an_srv_record_says_where_to_dial_and_is_asked_for_again_when_its_time_is_over() {
     let server = Server::new(&[(SRV, Ok(FOUND)), ("A node1.example.net", Ok(ADDRESSES))]);
     let (place, known) = server.place(&target(), Cache::new());
-    assert_eq!((place.host.as_str(), place.port), ("node1.example.net", 25570));
-    assert_eq!(place.ip, Some([192, 0, 2, 1].into()), "the same in whatever order");
+    assert_eq!(
+        (place.host.as_str(), place.port),
+        ("node1.example.net", 25570)
+    );
+    assert_eq!(
+        place.ip,
+        Some([192, 0, 2, 1].into()),
+        "the same in whatever order"
+    );
     assert_eq!(server.asked(), [SRV, "A node1.example.net"]);
 
     server.now.set(1_000_119);
@@ -96,7 +107,10 @@ fn an_srv_record_says_where_to_dial_and_is_asked_for_again_when_its_time_is_over
     server.answer(SRV, Ok(MOVED));
     server.now.set(1_000_120);
     let (moved, _) = server.place(&target(), known);
-    assert_eq!((moved.host.as_str(), moved.port), ("node2.example.net", 25571));
+    assert_eq!(
+        (moved.host.as_str(), moved.port),
+        ("node2.example.net", 25571)
+    );
 }
 
 #[test]
@@ -152,13 +166,22 @@ fn a_dead_name_server_is_asked_once_in_a_run_and_one_that_lacks_a_name_for_the_n
 #[test]
 fn nothing_is_asked_about_addresses_own_names_and_hidden_places() {
     let server = Server::new(&[]);
-    for address in ["localhost", "127.0.0.1:25565", "[::1]:1", "play.localhost", "nas.local"] {
+    for address in [
+        "localhost",
+        "127.0.0.1:25565",
+        "[::1]:1",
+        "play.localhost",
+        "nas.local",
+    ] {
         server.place(&at(address), Cache::new());
     }
     let mut hidden = target();
     hidden.connect = Some("origin.example.com:1".parse().unwrap());
     let (place, _) = server.place(&hidden, Cache::new());
-    assert_eq!((place.host.as_str(), place.is_public), ("origin.example.com", false));
+    assert_eq!(
+        (place.host.as_str(), place.is_public),
+        ("origin.example.com", false)
+    );
     assert_eq!(server.asked(), [""; 0]);
 
     hidden.proxy_protocol = ProxyProtocol::V2;
@@ -169,7 +192,10 @@ fn nothing_is_asked_about_addresses_own_names_and_hidden_places() {
 #[test]
 fn an_address_is_of_the_first_family_that_has_one() {
     let four = Server::new(&[("A mc.example.com", Ok(ADDRESSES))]);
-    let six = Server::new(&[("A mc.example.com", Ok(NODATA)), ("AAAA mc.example.com", Ok(SIX))]);
+    let six = Server::new(&[
+        ("A mc.example.com", Ok(NODATA)),
+        ("AAAA mc.example.com", Ok(SIX)),
+    ]);
     let ip = |server: &Server, address| server.place(&at(address), Cache::new()).0.ip;
     assert_eq!(ip(&four, "mc.example.com:1"), Some([192, 0, 2, 1].into()));
     assert_eq!(ip(&six, "mc.example.com:1"), "2001:db8::1".parse().ok());
@@ -190,7 +216,13 @@ fn a_name_is_unknown_only_when_dns_says_so() {
         resolver.is_unknown(host).now_or_never().unwrap()
     };
     assert!(unknown("nowhere.example.com"));
-    for host in ["there.example.com", "six.example.com", "broken.example.com", "localhost", "192.0.2.1"] {
+    for host in [
+        "there.example.com",
+        "six.example.com",
+        "broken.example.com",
+        "localhost",
+        "192.0.2.1",
+    ] {
         assert!(!unknown(host), "{host}");
     }
 }

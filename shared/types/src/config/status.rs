@@ -122,9 +122,7 @@ impl Target {
 
     /// Whether an SRV record may say where to dial.
     pub fn may_have_srv(&self) -> bool {
-        self.connect.is_none()
-            && self.address.port.is_none()
-            && is_public_name(&self.address.host)
+        self.connect.is_none() && self.address.port.is_none() && is_public_name(&self.address.host)
     }
 }
 
@@ -197,7 +195,10 @@ impl Config for StatusConfig {
             return error("targets", "at least one server is needed".to_owned());
         }
         if self.targets.len() > MAX_TARGETS {
-            return error("targets", format!("at most {MAX_TARGETS} servers are pinged"));
+            return error(
+                "targets",
+                format!("at most {MAX_TARGETS} servers are pinged"),
+            );
         }
         if let Some((index, id)) = duplicate(self.targets.iter().map(|target| &target.id)) {
             let key = format!("targets[{index}].id");

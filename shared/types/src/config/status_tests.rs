@@ -53,7 +53,10 @@ fn errors_name_the_target_and_the_key() {
         let mut target = json!({"id": "third", "address": "a"});
         target[key] = value;
         let error = error(&json!([good, {"id": "second", "address": "a"}, target]));
-        assert!(error.starts_with(&format!("[vars] targets[2].{key}: ")), "{error}");
+        assert!(
+            error.starts_with(&format!("[vars] targets[2].{key}: ")),
+            "{error}"
+        );
     }
 }
 
@@ -74,11 +77,23 @@ fn twenty_targets_that_all_hang_are_over_before_the_next_run() {
 #[test]
 fn what_is_not_said_is_as_usual() {
     let config = parse(&json!([{"id": "main", "address": "mc.example.com"}])).unwrap();
-    assert_eq!(config.doh_url.as_str(), "https://cloudflare-dns.com/dns-query");
-    assert_eq!((config.doh_timeout_ms, config.kv_writes_per_day), (1500, 900));
+    assert_eq!(
+        config.doh_url.as_str(),
+        "https://cloudflare-dns.com/dns-query"
+    );
+    assert_eq!(
+        (config.doh_timeout_ms, config.kv_writes_per_day),
+        (1500, 900)
+    );
     let main = &config.targets[0];
-    assert_eq!((main.legacy, main.proxy_protocol), (LegacyPing::Auto, ProxyProtocol::Off));
-    assert_eq!((main.timeout_ms, main.degraded_ms, main.offline_after), (5000, 1000, 2));
+    assert_eq!(
+        (main.legacy, main.proxy_protocol),
+        (LegacyPing::Auto, ProxyProtocol::Off)
+    );
+    assert_eq!(
+        (main.timeout_ms, main.degraded_ms, main.offline_after),
+        (5000, 1000, 2)
+    );
     assert!(!main.privacy);
 }
 
