@@ -129,12 +129,35 @@ pub struct Observation {
     pub answer: Option<Answer>,
 }
 
-/// The value of the KV key `status`: every target, as last written. A reader that wants one target
-/// takes the others as `T` that is not looked into.
+/// The value of the KV key `status`: every target, as last written, and what the cron has to
+/// remember. A reader that wants one target takes the others as `T` that is not looked into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot<T = Observation> {
     pub v: Version1,
     pub targets: BTreeMap<TargetId, T>,
+    /// What DNS said, by kind and name: `srv mc.example.com`.
+    #[serde(default)]
+    pub dns: BTreeMap<String, DnsAnswer>,
+    #[serde(default)]
+    pub writes: Option<Writes>,
+}
+
+/// What DNS said of a name, for as long as it said so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsAnswer {
+    pub until: Timestamp,
+    /// Whether there is such a name at all, with or without such records.
+    pub exists: bool,
+    /// As in a zone file: `5 0 25565 mc.example.com`, `192.0.2.1`.
+    pub records: Vec<String>,
+}
+
+/// How often the value was written on a day in UTC, this time included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Writes {
+    /// The day's first second.
+    pub day: Timestamp,
+    pub count: u32,
 }
 
 /// The number 1: the version of a stored form.

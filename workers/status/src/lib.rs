@@ -6,16 +6,24 @@
 //! `STATUS_KV` holds the last observation of every target, the table `samples` of D1 `STATUS_DB` its
 //! history; only the cron writes them, and a reader never causes a ping. This file wires the events;
 //! `http` reads requests, `snapshot` and `cache` remember what was read, `view` and `views` are what
-//! is served; `round` is one run of the cron, `ping`, `observe`, `governor` and `answer` decide,
-//! `history` records; `store` and `tcp` reach the outside.
+//! is served; `round` is one run of the cron, `resolve`, `ping`, `observe`, `news`, `governor` and
+//! `answer` decide, `history` records; `store`, `doh` and `tcp` reach the outside, `memory` is what
+//! an instance knows of its last run.
 
+mod allowance;
 mod answer;
 mod cache;
+mod dns;
+mod doh;
 mod governor;
 mod history;
 mod http;
+mod memory;
+mod news;
 mod observe;
 mod ping;
+mod proxy;
+mod resolve;
 mod round;
 mod snapshot;
 mod store;

@@ -32,26 +32,33 @@ impl<'a> Store<'a> {
         Self { env }
     }
 
-    /// What is stored; nothing when the value cannot be read, which is logged.
+    /// What is stored of the targets.
     pub async fn kept(&self) -> Result<Kept, Failure> {
+        Ok(self.snapshot().await?.targets)
+    }
+
+    /// What is stored; nothing when the value cannot be read, which is logged.
+    pub async fn snapshot(&self) -> Result<Snapshot<Box<RawValue>>, Failure> {
         let entry: Entry<Snapshot<Box<RawValue>>> = Entry::new(self.env, BINDING, KEY)?;
+        let nothing = Snapshot {
+            v: Version1,
+            targets: Kept::new(),
+            dns: BTreeMap::new(),
+            writes: None,
+        };
         Ok(match entry.read().await? {
-            Held::Missing => Kept::new(),
+            Held::Missing => nothing,
             Held::Corrupt(what) => {
                 log::warn("kv", &what);
-                Kept::new()
+                nothing
             }
-            Held::Value { value, .. } => value.targets,
+            Held::Value { value, .. } => value,
         })
     }
 
-    pub async fn keep(&self, targets: BTreeMap<TargetId, Observation>) -> Result<(), Failure> {
-        let snapshot = Snapshot {
-            v: Version1,
-            targets,
-        };
+    pub async fn keep(&self, snapshot: &Snapshot) -> Result<(), Failure> {
         let entry: Entry<Snapshot> = Entry::new(self.env, BINDING, KEY)?;
-        let written = entry.write(&snapshot).await.map(drop);
+        let written = entry.write(snapshot).await.map(drop);
         snapshot::forget();
         written
     }

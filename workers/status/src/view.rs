@@ -45,8 +45,8 @@ pub fn status<'a>(id: &'a TargetId, seen: &'a Observation, now: Timestamp) -> St
     }
 }
 
-/// What the entity tag is the hash of: what stands for the stored observation, and whether it has
-/// become stale, which changes the body without anything being written.
+/// What the entity tag is the hash of: what stands for the stored observation, and whether it has become stale,
+/// which changes the body without anything being written.
 pub fn tagged_text(stored: &str, stale: bool) -> Cow<'_, str> {
     if stale {
         Cow::Owned(format!("{stored} stale"))
@@ -85,7 +85,7 @@ mod tests {
                     {"uuid": "069a79f4-44e9-4726-a5be-fca90e38aaf5", "name_raw": "Notch",
                         "name_clean": "Notch", "name_html": "Notch"}
                 ]},
-                "motd": {"raw": "§6Hello", "clean": "Hello", "minimessage": "<gold>Hello",
+                "motd": {"raw": "§6Hello", "clean": "Hello", "minimessage": "<gold>Hello</gold>",
                     "html": "<span style=\"color:#ffaa00\">Hello</span>"},
                 "icon": null, "software": "Paper",
                 "maintenance": {"active": false, "message": null, "starts_at": null, "ends_at": null},
