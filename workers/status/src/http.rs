@@ -1,6 +1,7 @@
 //! Requests in, answers out.
 
 use edge::{Audience, Failure, clock, method_not_allowed, not_found, reply};
+use futures::future::join;
 use types::{
     Code,
     config::{StatusConfig, Target},
@@ -8,6 +9,7 @@ use types::{
 use worker::{Env, Headers, Method, Request, Response};
 
 use crate::{
+    control::{self, Present},
     store::{self, Store},
     view,
 };
@@ -17,6 +19,7 @@ use crate::{
 pub enum Route {
     First,
     Target(String),
+    Control(control::Route),
 }
 
 impl edge::Route for Route {
@@ -24,11 +27,15 @@ impl edge::Route for Route {
         match self {
             Self::First => "GET /api/status",
             Self::Target(_) => "GET /api/status/<target>",
+            Self::Control(route) => route.name(),
         }
     }
 
     fn audience(&self) -> Audience {
-        Audience::Public
+        match self {
+            Self::First | Self::Target(_) => Audience::Public,
+            Self::Control(route) => route.audience(),
+        }
     }
 }
 
@@ -37,6 +44,7 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
     match (path, method) {
         (["api", "status"], Method::Get) => Ok(Route::First),
         (["api", "status", target], Method::Get) => Ok(Route::Target((*target).to_owned())),
+        (["api", "control", rest @ ..], _) => control::parse(method, rest).map(Route::Control),
         (["api", "status"] | ["api", "status", _], _) => Err(method_not_allowed("GET, HEAD")),
         _ => Err(not_found("such path")),
     }
@@ -50,6 +58,7 @@ pub async fn run(
     config: &StatusConfig,
 ) -> Result<Response, Failure> {
     let target = match route {
+        Route::Control(route) => return control::run(*route, request, env, config).await,
         Route::First => config.targets.first(),
         Route::Target(id) => config
             .targets
@@ -61,7 +70,8 @@ pub async fn run(
 }
 
 async fn status(headers: &Headers, env: &Env, target: &Target) -> Result<Response, Failure> {
-    let kept = Store::new(env).kept().await?;
+    let (kept, document) = join(Store::new(env).kept(), control::in_force(env)).await;
+    let kept = kept?;
     let stored = kept.get(&target.id).map(|stored| stored.get());
     let known = store::read(&kept, &target.id).zip(stored);
     let (observation, stored) = known.ok_or_else(|| {
@@ -71,8 +81,12 @@ async fn status(headers: &Headers, env: &Env, target: &Target) -> Result<Respons
         );
         Failure::new(Code::Unavailable, detail).with_header("Retry-After", "60")
     })?;
-    let status = view::status(&target.id, &observation, clock::now());
-    let tag = reply::tag_of(view::tagged_text(stored, status.stale).as_bytes());
+    let now = clock::now();
+    let present = Present::of(&document, &target.id, Some(&observation), now);
+    let mut status = view::status(&target.id, &observation, now);
+    let observed = view::tagged_text(stored, status.stale);
+    let tag = reply::tag_of(format!("{observed}{}", present.tagged_text()).as_bytes());
+    control::overlay(&mut status, &present);
     reply::tagged(headers, &tag, reply::JSON, || {
         serde_json::to_vec(&status).map_err(|error| Failure::internal(error.to_string()))
     })

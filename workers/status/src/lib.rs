@@ -1,12 +1,14 @@
 //! `status`: pings Minecraft servers by cron and serves the cached answer.
 //!
-//! Routes (`openapi.yaml`, tag *status*): `GET /api/status`, `GET /api/status/<target>`. State: the
+//! Routes (`openapi.yaml`, tag *status*): `GET /api/status`, `GET /api/status/<target>`, and those of
+//! `control`, which is what operators want players to see. State: the
 //! key `status` of KV `STATUS_KV` holds the last observation of every target; only the cron writes
 //! it, and a reader never causes a ping. This file wires the events; `http` reads requests, `round`
 //! is one run of the cron, `ping`, `observe`, `governor` and `answer` decide, `store` and `tcp`
 //! reach the outside.
 
 mod answer;
+mod control;
 mod governor;
 mod http;
 mod observe;
@@ -33,7 +35,10 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     edge::tick("status", async {
-        round::run(&env, CONFIG.get(&env)?).await
+        let config = CONFIG.get(&env)?;
+        let pinged = round::run(&env, config).await;
+        // Neither waits for the other to go well.
+        control::tick(&env, config).await.and(pinged)
     })
     .await;
 }
