@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{AutoEnd, Document, Maintenance, MotdSet, Settings};
@@ -58,6 +57,20 @@ impl fmt::Display for Invalid {
 }
 
 impl Document {
+    /// Reads the text of one, which was written by [`Document::to_text`].
+    ///
+    /// One way for all texts: a second parser of these types is 10 KB of a worker.
+    pub fn from_text(text: &str) -> Result<Self, Invalid> {
+        let value = serde_json::from_str(text)
+            .map_err(|error| Invalid::new("", format!("is no JSON: {error}")))?;
+        Self::read(value)
+    }
+
+    /// The text that is stored.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// Reads a document: its shape alone, [`Document::validate`] does the rest.
     pub fn read(value: Value) -> Result<Self, Invalid> {
         is_object(&value, "")?;
@@ -67,7 +80,8 @@ impl Document {
             is_object(overrides, &format!("targets.{id}"))?;
             objects(overrides, &format!("targets.{id}."))?;
         }
-        parse(value)
+        serde_path_to_error::deserialize(value)
+            .map_err(|error| Invalid::new(error.path().to_string(), error.inner().to_string()))
     }
 
     /// Checks everything but whether texts and icons are what the game understands, which `texts`
@@ -76,7 +90,7 @@ impl Document {
         &self,
         texts: impl Fn(&Settings) -> Result<(), Invalid>,
     ) -> Result<(), Invalid> {
-        let length = serde_json::to_string(self).map_or(usize::MAX, |text| text.len());
+        let length = self.to_text().len();
         if length > MAX_BYTES {
             let message = format!("the document has {length} bytes; {MAX_BYTES} are the most");
             return Err(Invalid::new("", message));
@@ -125,12 +139,6 @@ fn is_object(value: &Value, at: &str) -> Result<(), Invalid> {
         return Ok(());
     }
     Err(Invalid::new(at, "must be an object"))
-}
-
-/// Parses, with the place of what is wrong.
-fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Invalid> {
-    serde_path_to_error::deserialize(value)
-        .map_err(|error| Invalid::new(error.path().to_string(), error.inner().to_string()))
 }
 
 impl Settings {

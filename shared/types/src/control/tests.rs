@@ -30,10 +30,9 @@ fn the_stored_form_is_pinned() {
         r#""targets":{"lobby":{"maintenance":{"enabled":false,"message":null},"motd":{"entries":[]},"icon":null}},"#,
         r#""ended":{"main":"2026-11-21T18:00:00Z"}}"#,
     );
-    let document: Document = serde_json::from_str(text).unwrap();
-    assert_eq!(serde_json::to_string(&document).unwrap(), text);
+    assert_eq!(Document::from_text(text).unwrap().to_text(), text);
     assert_eq!(
-        serde_json::to_string(&Document::default()).unwrap(),
+        Document::default().to_text(),
         concat!(
             r#"{"v":1,"revision":0,"updated_at":null,"updated_by":null,"maintenance":{"enabled":false,"#,
             r#""message":null,"reason":null,"starts_at":null,"ends_at":null,"auto_end":"never","allow":[]},"#,

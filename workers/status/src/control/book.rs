@@ -67,18 +67,21 @@ pub struct Current {
 
 impl Current {
     /// What there is before the first change.
-    fn first() -> Result<Self, Failure> {
-        let document = Document::default();
-        let text = written(&document)?;
-        Ok(Self {
-            document,
-            text,
-            problem: None,
-        })
+    fn first() -> Self {
+        Self::made(Document::default())
     }
 
-    fn of(row: Row) -> Result<Self, Failure> {
-        let document = serde_json::from_str(&row.after).map_err(|error| {
+    fn made(document: Document) -> Self {
+        Self {
+            text: document.to_text(),
+            document,
+            problem: None,
+        }
+    }
+
+    /// What a row holds.
+    pub fn of(row: Row) -> Result<Self, Failure> {
+        let document = Document::from_text(&row.after).map_err(|error| {
             Failure::internal(format!("control_history {}: {error}", row.revision))
         })?;
         Ok(Self {
@@ -95,9 +98,7 @@ pub fn read(text: &str) -> Result<Document, Invalid> {
         let message = format!("has {} bytes; {MAX_BYTES} are the most", text.len());
         return Err(Invalid::new("", message));
     }
-    let value = serde_json::from_str(text)
-        .map_err(|error| Invalid::new("", format!("is no JSON: {error}")))?;
-    let document = Document::read(value)?;
+    let document = Document::from_text(text)?;
     document.validate(text::check)?;
     Ok(document)
 }
@@ -110,7 +111,7 @@ pub async fn current(book: &impl Book, now: Timestamp) -> Result<Current, Failur
         let settled = last
             .as_ref()
             .is_none_or(|last| now - last.at > SETTLED_SECONDS);
-        let last = last.map_or_else(Current::first, Current::of)?;
+        let last = last.map_or_else(|| Ok(Current::first()), Current::of)?;
         let Some(held) = held else {
             if settled && last.document.revision > 0 {
                 repair(book, &last.text).await;
@@ -190,19 +191,14 @@ async fn claim(
     kv_sha1: Option<Sha1>,
     now: Timestamp,
 ) -> Result<Option<Current>, Failure> {
-    let after = written(next)?;
+    let made = Current::made(next.clone());
     let claim = Claim {
         revision: next.revision,
         at: now,
         by: next.updated_by.clone().unwrap_or_default(),
         before: (last.document.revision > 0).then(|| last.text.clone()),
-        after: after.clone(),
+        after: made.text.clone(),
         kv_sha1,
-    };
-    let made = Current {
-        document: next.clone(),
-        text: after,
-        problem: None,
     };
     Ok(book.claim(&claim).await?.then_some(made))
 }
@@ -222,10 +218,6 @@ async fn repair(book: &impl Book, text: &str) {
     if let Err(failure) = book.hold(text).await {
         book.tell(&failure.into_message());
     }
-}
-
-fn written(document: &Document) -> Result<String, Failure> {
-    serde_json::to_string(document).map_err(|error| Failure::internal(error.to_string()))
 }
 
 #[cfg(test)]

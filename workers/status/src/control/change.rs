@@ -38,7 +38,7 @@ pub fn patched(document: &Document, patch: &Value) -> Result<Document, Refused> 
     let Value::Object(patch) = patch else {
         return Err(Refused::Shape(Invalid::new("", "a patch is an object")));
     };
-    let whole = serde_json::to_value(document);
+    let whole = serde_json::from_str(&document.to_text());
     let mut whole = whole.map_err(|error| Refused::Shape(Invalid::new("", error.to_string())))?;
     if let Value::Object(members) = &mut whole {
         merge(members, patch);

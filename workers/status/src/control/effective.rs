@@ -121,13 +121,11 @@ pub fn all_motds(
     let phase = phase(document, settings, target, seen, now);
     let values =
         |name: &str| live(name).or_else(|| value(name, settings, phase, target, seen, now));
-    match (&settings.maintenance.message, phase) {
-        (Some(message), Phase::Active { .. }) => vec![text::read(message, &values).0],
-        _ => {
-            let entries = settings.motd.entries.iter();
-            entries.map(|entry| joined(&entry.lines, &values)).collect()
-        }
+    if let (Some(message), Phase::Active { .. }) = (&settings.maintenance.message, phase) {
+        return vec![text::read(message, &values).0];
     }
+    let entries = settings.motd.entries.iter();
+    entries.map(|entry| joined(&entry.lines, &values)).collect()
 }
 
 /// Whether a healthy ping has just ended the maintenance, which is to be latched: its `ends_at`.

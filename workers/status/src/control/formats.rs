@@ -129,9 +129,9 @@ impl Asked<'_> {
         let motds: Vec<Value> = motds
             .iter()
             .map(|motd| {
-                let mut lines = lines(&self.colored(motd)).into_iter();
-                let mut line = || lines.next().unwrap_or_default();
-                json!({"line1": line(), "line2": line(), "icon": ICON_NAME})
+                let mut parts = lines(&self.colored(motd)).into_iter();
+                let (first, second) = (parts.next(), parts.next().unwrap_or_default());
+                json!({"line1": first, "line2": second, "icon": ICON_NAME})
             })
             .collect();
         json!({

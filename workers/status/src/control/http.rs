@@ -240,7 +240,7 @@ fn shown(request: &Request, current: Current) -> Result<Response, Failure> {
     if let Some(problem) = &current.problem {
         let problem = serde_json::json!({"at": problem.at, "message": problem.message});
         body.truncate(body.len() - 1);
-        body.push_str(&format!(",\"problem\":{problem}}}"));
+        body = format!("{body},\"problem\":{problem}}}");
     }
     let conditional = request.method() == Method::Get && current.problem.is_none();
     if conditional {
@@ -275,7 +275,7 @@ async fn history(request: &Request, env: &Env) -> Result<Response, Failure> {
         RawValue::from_string(text)
             .map_err(|error| Failure::internal(format!("control_history: {error}")))
     };
-    let entry = |row: super::store::HistoryRow| {
+    let entry = |row: super::store::Cells| {
         Ok(HistoryEntry {
             revision: row.revision,
             at: types::Timestamp::from_seconds(row.at),

@@ -2,12 +2,12 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use edge::{Failure, clock, log};
+use edge::{clock, log};
 use types::{Timestamp, control::Document};
 use worker::Env;
 
 use super::{
-    book::{self, Book as _, Row},
+    book::{self, Book as _, Current, Row},
     store::{KEY, Platform},
 };
 
@@ -86,10 +86,8 @@ pub async fn in_force(env: &Env) -> Rc<Document> {
 async fn last_good(env: &Env, now: Timestamp) -> Rc<Document> {
     let last = async { Platform::new(env)?.last().await }.await;
     let read = |row: Row| {
-        let document = serde_json::from_str(&row.after).map_err(|error| {
-            Failure::internal(format!("control_history {}: {error}", row.revision))
-        })?;
-        Ok((row.after, Rc::new(document)))
+        let current = Current::of(row)?;
+        Ok((current.text, Rc::new(current.document)))
     };
     let last = last.and_then(|row| row.map_or_else(|| Ok((String::new(), Rc::default())), read));
     let (text, document) = last.unwrap_or_else(|failure| {

@@ -45,14 +45,18 @@ WHERE (revision <> excluded.revision OR seen_at <= excluded.seen_at - 600) \
   AND (writes < 20 OR excluded.seen_at - window_at >= 3600) \
 RETURNING revision";
 
-/// A row of the history.
-#[derive(Deserialize)]
-pub struct HistoryRow {
+/// What a statement returned, of whichever table: one type, since each costs a worker 2 KB.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Cells {
     pub revision: u32,
     pub at: i64,
     pub by: String,
     pub before: Option<String>,
     pub after: String,
+    target: String,
+    name: String,
+    seen_at: i64,
 }
 
 /// KV and D1.
@@ -69,7 +73,7 @@ impl Platform {
     }
 
     /// Up to `limit` revisions, newest first, older than `before`.
-    pub async fn history(&self, before: u32, limit: u32) -> Result<Vec<HistoryRow>, Failure> {
+    pub async fn history(&self, before: u32, limit: u32) -> Result<Vec<Cells>, Failure> {
         self.rows(
             HISTORY,
             &[Some(&before.to_string()), Some(&limit.to_string())],
@@ -79,15 +83,8 @@ impl Platform {
 
     /// What proxies said that they run.
     pub async fn proxies(&self, current: u32) -> Result<Vec<ProxyReport>, Failure> {
-        #[derive(Deserialize)]
-        struct Proxy {
-            target: String,
-            name: String,
-            revision: u32,
-            seen_at: i64,
-        }
-        let rows: Vec<Proxy> = self.rows(PROXIES, &[]).await?;
-        let report = |row: Proxy| ProxyReport {
+        let rows = self.rows(PROXIES, &[]).await?;
+        let report = |row: Cells| ProxyReport {
             target: row.target,
             name: row.name,
             revision: row.revision,
@@ -105,7 +102,7 @@ impl Platform {
             Some(&report.revision.to_string()),
             Some(&now.as_seconds().to_string()),
         ];
-        let rows: Vec<Revision> = self.rows(REPORT, &values).await?;
+        let rows = self.rows(REPORT, &values).await?;
         Ok(!rows.is_empty())
     }
 
@@ -116,11 +113,7 @@ impl Platform {
         forgotten.map(drop).map_err(|error| failed(&error))
     }
 
-    async fn rows<T: for<'a> Deserialize<'a>>(
-        &self,
-        sql: &str,
-        values: &[Option<&str>],
-    ) -> Result<Vec<T>, Failure> {
+    async fn rows(&self, sql: &str, values: &[Option<&str>]) -> Result<Vec<Cells>, Failure> {
         let result = self.statement(sql, values)?.run().await;
         let rows = result.and_then(|result| result.results());
         rows.map_err(|error| failed(&error))
@@ -141,21 +134,9 @@ impl Platform {
     }
 }
 
-#[derive(Deserialize)]
-struct Revision {
-    #[expect(dead_code, reason = "that there is one is all that is asked")]
-    revision: u32,
-}
-
 impl Book for Platform {
     async fn last(&self) -> Result<Option<Row>, Failure> {
-        #[derive(Deserialize)]
-        struct Last {
-            revision: u32,
-            at: i64,
-            after: String,
-        }
-        let rows: Vec<Last> = self.rows(LAST, &[]).await?;
+        let rows = self.rows(LAST, &[]).await?;
         Ok(rows.into_iter().next().map(|row| Row {
             revision: row.revision,
             at: Timestamp::from_seconds(row.at),
@@ -164,17 +145,13 @@ impl Book for Platform {
     }
 
     async fn text(&self, revision: u32) -> Result<Option<String>, Failure> {
-        #[derive(Deserialize)]
-        struct Text {
-            after: String,
-        }
-        let rows: Vec<Text> = self.rows(TEXT, &[Some(&revision.to_string())]).await?;
+        let rows = self.rows(TEXT, &[Some(&revision.to_string())]).await?;
         Ok(rows.into_iter().next().map(|row| row.after))
     }
 
     async fn was_taken(&self, kv_sha1: &Sha1, since: Timestamp) -> Result<bool, Failure> {
         let (hash, since) = (kv_sha1.to_string(), since.as_seconds().to_string());
-        let rows: Vec<Revision> = self.rows(TAKEN, &[Some(&hash), Some(&since)]).await?;
+        let rows = self.rows(TAKEN, &[Some(&hash), Some(&since)]).await?;
         Ok(!rows.is_empty())
     }
 
@@ -188,7 +165,7 @@ impl Book for Platform {
             claim.kv_sha1.map(|hash| hash.to_string()),
         ];
         let values: Vec<_> = values.iter().map(Option::as_deref).collect();
-        let rows: Vec<Revision> = self.rows(CLAIM, &values).await?;
+        let rows = self.rows(CLAIM, &values).await?;
         Ok(!rows.is_empty())
     }
 
