@@ -1,6 +1,7 @@
 // The control document when something is lost, broken, edited by hand, hostile or down.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { type D1, type Kv, type RequestOptions, type System, TIMEOUT, assertProblem, start } from "./support/harness.ts";
 import { closedPort } from "./support/tcp.ts";
@@ -215,6 +216,33 @@ describe("a bad body", { timeout: TIMEOUT }, () => {
     const { token, ...rest } = { token: system.tokens.packWrite, method: "PUT" };
     assertProblem(await get("/api/control", { ...rest, token, body: "{" }), 403, "forbidden");
     assertProblem(await get("/api/control", { ...rest, body: "x".repeat(100_000) }), 401, "unauthorized");
+  });
+});
+
+describe("a token narrowed to a target", { timeout: TIMEOUT }, () => {
+  test("reads everything and changes that target's overrides alone", async () => {
+    const sha256 = createHash("sha256").update("narrow").digest("hex");
+    const tokens = JSON.stringify([{ name: "narrow", sha256, scopes: ["status:write:lobby"] }]);
+    const target = (id: string) => ({ id, address: "localhost", connect: "127.0.0.1:9", timeout_ms: 1000 });
+    const narrowed = await start({ tokens, status: { targets: [target("main"), target("lobby")] } });
+    try {
+      const as = (method: string, path: string, body?: unknown) =>
+        narrowed.request(path, { method, token: "narrow", ...(body !== undefined && { body: JSON.stringify(body) }) });
+      const own = await as("PATCH", "/api/control", { targets: { lobby: { maintenance: { enabled: true } } } });
+      assert.equal(own.status, 200, own.text);
+      const made = own.json();
+      assert.deepEqual([made.revision, made.updated_by], [1, "narrow"]);
+      for (const body of [motd("all"), { targets: { main: { icon: null } } }, { maintenance: { enabled: true } }]) {
+        assertProblem(await as("PATCH", "/api/control", body), 403, "forbidden", /status:write/);
+      }
+      assertProblem(await as("PUT", "/api/control", { ...made, targets: { main: {} } }), 403, "forbidden", /status:write:main/);
+      assert.deepEqual((await as("GET", "/api/control/document")).json(), made);
+      assert.equal((await as("GET", "/api/control/history")).json().entries.length, 1);
+      assert.equal((await as("PUT", "/api/control", { ...made, targets: {} })).json().revision, 2);
+      assert.equal((await as("POST", "/api/control/restore", { revision: 1 })).json().revision, 3);
+    } finally {
+      await narrowed.close();
+    }
   });
 });
 

@@ -269,7 +269,9 @@ describe("a proxy", { timeout: TIMEOUT }, () => {
     const tag = first.headers.etag as string;
     const poll = () => get("/api/control", { headers: { "If-None-Match": tag } });
     assert.equal((await poll()).status, 304);
+    const website = (await get("/api/status")).headers.etag as string;
     await put(motd("two"));
+    assert.equal((await get("/api/status", { headers: { "If-None-Match": website } })).status, 200);
     const news = await poll();
     assert.deepEqual([news.status, news.json().motd.clean], [200, "two"]);
     const head = await get("/api/control", { method: "HEAD" });

@@ -1,6 +1,6 @@
 //! Bounds of the control document: all that can be said without knowing the game's formats.
 
-use std::{collections::BTreeSet, fmt};
+use std::fmt;
 
 use serde_json::Value;
 
@@ -110,12 +110,15 @@ impl Document {
         Ok(())
     }
 
-    /// The targets that two documents tell apart, and whether they differ for all others too.
-    pub fn differences<'a>(&'a self, other: &'a Self) -> (bool, BTreeSet<&'a TargetId>) {
-        let named = self.targets.keys().chain(other.targets.keys());
-        let targets = named
-            .filter(|id| self.targets.get(*id) != other.targets.get(*id))
-            .collect();
+    /// Whether two documents differ where nothing is overridden, and the targets in whose overrides.
+    pub fn differences<'a>(&'a self, other: &'a Self) -> (bool, Vec<&'a TargetId>) {
+        let differs = |id: &&TargetId| self.targets.get(*id) != other.targets.get(*id);
+        let gone = self.targets.keys();
+        let new = other
+            .targets
+            .keys()
+            .filter(|id| !self.targets.contains_key(*id));
+        let targets = gone.chain(new).filter(differs).collect();
         (self.general() != other.general(), targets)
     }
 }

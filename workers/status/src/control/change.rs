@@ -80,14 +80,14 @@ pub fn next(mut wanted: Document, before: &Document, by: &str, now: Timestamp) -
 
 /// What is over stays over while it is the same maintenance.
 fn still_ended(wanted: &Document, before: &Document) -> BTreeMap<TargetId, Timestamp> {
-    let known = before.ended.iter().chain(&wanted.ended);
-    known
-        .filter(|(target, ends_at)| {
-            let maintenance = wanted.settings(target).maintenance;
-            maintenance.enabled && maintenance.ends_at == Some(**ends_at)
-        })
-        .map(|(target, ends_at)| (target.clone(), *ends_at))
-        .collect()
+    let mut ended = BTreeMap::new();
+    for (target, ends_at) in before.ended.iter().chain(&wanted.ended) {
+        let maintenance = wanted.settings(target).maintenance;
+        if maintenance.enabled && maintenance.ends_at == Some(*ends_at) {
+            ended.insert(target.clone(), *ends_at);
+        }
+    }
+    ended
 }
 
 /// A target that a change newly names must be one that is configured. One that is gone from the

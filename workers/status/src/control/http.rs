@@ -9,7 +9,7 @@ use minecraft::text::Text;
 use serde_json::{Value, value::RawValue};
 use types::{
     Code,
-    config::{StatusConfig, Target},
+    config::StatusConfig,
     control::{
         Document, History, HistoryEntry, MAX_LINES, Preview, PreviewError, Proxies, Restore,
     },
@@ -23,6 +23,7 @@ use super::{
     drift::drift,
     effective,
     formats::{Asked, Format},
+    query::{Query, parameter},
     readers, reports,
     store::Platform,
     text,
@@ -119,7 +120,7 @@ async fn in_force(
     let kept = kept?;
     let now = clock::now();
     if let Some(report) = report {
-        reports::keep(&Platform::new(env)?, report, now).await;
+        reports::keep(env, report, now).await;
     }
     let seen = store::read(&kept, &query.target.id);
     let asked = Asked {
@@ -356,44 +357,6 @@ async fn proxies(request: &Request, env: &Env, config: &StatusConfig) -> Result<
             targets: targets.collect(),
         },
     )
-}
-
-/// What the query of a reader says.
-struct Query<'a> {
-    target: &'a Target,
-    format: Format,
-    protocol: Option<i32>,
-}
-
-impl<'a> Query<'a> {
-    fn read(request: &Request, config: &'a StatusConfig) -> Result<Self, Failure> {
-        let bad = |detail: &str| Failure::new(Code::BadRequest, detail);
-        let asked = parameter(request, "target");
-        let mut targets = config.targets.iter();
-        let target = match asked.as_deref() {
-            None => targets.next(),
-            Some(id) => targets.find(|target| target.id.as_str() == id),
-        };
-        let format = parameter(request, "format").unwrap_or_default();
-        let protocol = parameter(request, "protocol").map(|text| {
-            let number = text.parse::<i32>().ok().filter(|number| *number >= 0);
-            number.ok_or_else(|| bad("protocol: must be a client's protocol number, such as 774"))
-        });
-        Ok(Self {
-            target: target.ok_or_else(|| not_found("such target"))?,
-            format: Format::from_name(&format).ok_or_else(|| {
-                bad("format: is json, minimessage, legacy, minimotd or maintenance")
-            })?,
-            protocol: protocol.transpose()?,
-        })
-    }
-}
-
-fn parameter(request: &Request, name: &str) -> Option<String> {
-    let found = edge::query(request)
-        .into_iter()
-        .find(|(key, _)| key == name);
-    found.map(|(_, value)| value)
 }
 
 #[cfg(test)]

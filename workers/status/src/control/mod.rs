@@ -43,6 +43,7 @@ mod effective;
 mod formats;
 mod http;
 mod present;
+mod query;
 mod readers;
 mod reports;
 mod store;

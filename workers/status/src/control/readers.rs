@@ -8,7 +8,7 @@ use worker::Env;
 
 use super::{
     book::{self, Book as _, Current, Row},
-    store::{KEY, Platform},
+    store::{self, KEY, Platform},
 };
 
 /// How long an answer of D1 is used when KV has none.
@@ -44,8 +44,7 @@ fn know(text: String, document: Rc<Document>, asked_at: Option<Timestamp>) {
 /// The document in force, for a reader: never an error.
 pub async fn in_force(env: &Env) -> Rc<Document> {
     let now = clock::now();
-    let held = async { Platform::new(env)?.held().await }.await;
-    let why = match held {
+    let why = match store::held_by(env).await {
         Ok(Some(text)) => {
             let same = |known: &Known| (known.text == text).then(|| Rc::clone(&known.document));
             if let Some(document) = KNOWN.with_borrow(|known| known.as_ref().and_then(same)) {

@@ -7,7 +7,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 
 use edge::{Failure, log};
 use types::{Code, TargetId, Timestamp};
-use worker::Headers;
+use worker::{Env, Headers};
 
 use super::store::Platform;
 
@@ -55,14 +55,15 @@ fn report(revision: &str, name: Option<String>, target: &TargetId) -> Result<Rep
 }
 
 /// Writes a report down, if it says something new. That it fails is survived: it comes again.
-pub async fn keep(platform: &Platform, report: Report, now: Timestamp) {
+pub async fn keep(env: &Env, report: Report, now: Timestamp) {
     let key = (report.target.clone(), report.name.clone());
     let known = WRITTEN.with_borrow(|written| written.get(&key).copied());
     if known.is_some_and(|(revision, at)| revision == report.revision && now - at < REPEAT_SECONDS)
     {
         return;
     }
-    match platform.report(&report, now).await {
+    let kept = async { Platform::new(env)?.report(&report, now).await };
+    match kept.await {
         Ok(true) => WRITTEN.with_borrow_mut(|written| {
             if written.len() >= REMEMBERED {
                 written.clear();

@@ -170,8 +170,7 @@ impl Book for Platform {
     }
 
     async fn held(&self) -> Result<Option<String>, Failure> {
-        let text = self.kv.get(KEY).cache_ttl(FRESH_SECONDS).text().await;
-        text.map_err(|error| Failure::internal(format!("KV {KEY}: {error}")))
+        held(&self.kv).await
     }
 
     async fn hold(&self, text: &str) -> Result<(), Failure> {
@@ -185,6 +184,16 @@ impl Book for Platform {
     fn tell(&self, what: &str) {
         log::warn("control", what);
     }
+}
+
+/// What KV holds, for those who do without D1.
+pub async fn held_by(env: &Env) -> Result<Option<String>, Failure> {
+    held(&env.kv(KV)?).await
+}
+
+async fn held(kv: &KvStore) -> Result<Option<String>, Failure> {
+    let text = kv.get(KEY).cache_ttl(FRESH_SECONDS).text().await;
+    text.map_err(|error| Failure::internal(format!("KV {KEY}: {error}")))
 }
 
 /// What is said of a database that does not answer: by name when it has no tables, and the rest goes
