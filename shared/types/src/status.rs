@@ -13,6 +13,8 @@ pub enum State {
     Online,
     /// It closed the connection before it answered, as a server does that is starting.
     Starting,
+    /// An operator said so, whatever the pings find. Never stored.
+    Maintenance,
     /// One failed ping, or an answer slower than the target's `degraded_ms`.
     Degraded,
     /// Failed pings in a row, or the first ping ever failed.
@@ -27,6 +29,7 @@ impl State {
         match self {
             Self::Online => "online",
             Self::Starting => "starting",
+            Self::Maintenance => "maintenance",
             Self::Degraded => "degraded",
             Self::Offline => "offline",
             Self::Stale => "stale",
@@ -183,7 +186,7 @@ impl From<Version1> for u8 {
     }
 }
 
-/// Announced maintenance; until there is a control document, none ever is.
+/// Maintenance that is active or announced, its message as plain text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Maintenance<'a> {
     pub active: bool,
@@ -244,6 +247,7 @@ mod tests {
         for state in [
             State::Online,
             State::Starting,
+            State::Maintenance,
             State::Degraded,
             State::Offline,
             State::Stale,

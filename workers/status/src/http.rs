@@ -6,6 +6,8 @@ use edge::{Audience, Failure, method_not_allowed, not_found};
 use types::config::StatusConfig;
 use worker::{Env, Method, Request, Response};
 
+use crate::control;
+
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
@@ -19,6 +21,7 @@ pub enum Route {
     Badge(String),
     History(String),
     Metrics,
+    Control(control::Route),
 }
 
 impl edge::Route for Route {
@@ -33,16 +36,23 @@ impl edge::Route for Route {
             Self::Badge(_) => "GET /badge/status/<target>.svg",
             Self::History(_) => "GET /api/history/<target>",
             Self::Metrics => "GET /metrics",
+            Self::Control(route) => route.name(),
         }
     }
 
     fn audience(&self) -> Audience {
-        Audience::Public
+        match self {
+            Self::Control(route) => route.audience(),
+            _ => Audience::Public,
+        }
     }
 }
 
 /// Finds the route.
 pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
+    if let ["api", "control", rest @ ..] = path {
+        return control::parse(method, rest).map(Route::Control);
+    }
     let route = public(path).ok_or_else(|| not_found("such path"))?;
     match method {
         Method::Get => Ok(route),
@@ -99,6 +109,7 @@ pub async fn run(
         Route::Badge(target) => reader.badge(target).await,
         Route::History(target) => reader.history(target).await,
         Route::Metrics => reader.metrics().await,
+        Route::Control(route) => control::run(*route, request, env, config).await,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Routes (`openapi.yaml`, tag *status*): `GET /api/status`, `/api/status/<target>`,
 //! `/v2/status/java/<address>`, `/3/<address>`, `/icon`, `/icon/<target>`,
-//! `/badge/status/<target>.svg`, `/api/history/<target>`, `/metrics`. State: the key `status` of KV
+//! `/badge/status/<target>.svg`, `/api/history/<target>`, `/metrics`, and those of `control`, which is
+//! what operators want players to see and has a state of its own. State: the key `status` of KV
 //! `STATUS_KV` holds the last observation of every target, the table `samples` of D1 `STATUS_DB` its
 //! history; only the cron writes them, and a reader never causes a ping. This file wires the events;
 //! `http` reads requests, `snapshot` and `cache` remember what was read, `view` and `views` are what
@@ -13,6 +14,7 @@
 mod allowance;
 mod answer;
 mod cache;
+mod control;
 mod dns;
 mod doh;
 mod governor;
@@ -31,7 +33,7 @@ mod tcp;
 mod view;
 mod views;
 
-use edge::{clock, config::Cached};
+use edge::{Failure, clock, config::Cached};
 use types::config::StatusConfig;
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
@@ -48,9 +50,23 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
 #[event(scheduled)]
 async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     edge::tick("status", async {
-        let seen = round::run(&env, CONFIG.get(&env)?).await?;
-        history::record(&env, &seen, clock::scheduled(&event)).await;
-        Ok(())
+        let config = CONFIG.get(&env)?;
+        // Neither depends on the other's going well.
+        let pinged = match round::run(&env, config).await {
+            Ok(seen) => {
+                history::record(&env, &seen, clock::scheduled(&event)).await;
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        };
+        let followed = control::tick(&env, config).await;
+        match (pinged, followed) {
+            (Err(one), Err(other)) => {
+                let both = [one.into_message(), other.into_message()].join("; ");
+                Err(Failure::internal(both))
+            }
+            (pinged, followed) => pinged.and(followed),
+        }
     })
     .await;
 }

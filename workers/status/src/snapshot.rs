@@ -1,23 +1,26 @@
-//! The stored observations as readers get them: read of KV once in some seconds and instance, and
-//! each target's parsed when it is first asked for.
+//! The stored observations as readers get them, and the control document over them: read of KV once
+//! in some seconds and instance, and each target's parsed when it is first asked for.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, convert::Infallible, rc::Rc};
 
 use edge::{Failure, clock, log};
 use types::{
     Sha1, TargetId,
     config::{StatusConfig, Target},
+    control::Document,
     status::Observation,
 };
 use worker::Env;
 
 use crate::{
     cache::Fresh,
+    control,
     store::{self, Kept, Store},
 };
 
 thread_local! {
     static LATEST: Rc<Fresh<Snapshot>> = Rc::default();
+    static DOCUMENT: Rc<Fresh<Rc<Document>>> = Rc::default();
 }
 
 /// One value of KV.
@@ -37,9 +40,8 @@ impl Snapshot {
     /// What is stored, at most `cache_seconds` after it was read.
     pub async fn latest(env: &Env, config: &StatusConfig) -> Result<Rc<Self>, Failure> {
         let cache = LATEST.with(Rc::clone);
-        let keep_ms = i64::from(config.cache_seconds) * 1000;
         let read = async || Store::new(env).kept().await.map(Self::from);
-        let got = cache.get(clock::millis(), keep_ms, read).await?;
+        let got = cache.get(clock::millis(), keep_ms(config), read).await?;
         if let Some(failure) = got.error {
             log::warn("kv", &failure.into_message());
         }
@@ -74,9 +76,24 @@ impl From<Kept> for Snapshot {
     }
 }
 
+/// The control document in force, read as often as the snapshot.
+pub async fn document(env: &Env, config: &StatusConfig) -> Rc<Document> {
+    let cache = DOCUMENT.with(Rc::clone);
+    let read = async || Ok::<_, Infallible>(control::in_force(env).await);
+    match cache.get(clock::millis(), keep_ms(config), read).await {
+        Ok(got) => Rc::clone(&got.value),
+        Err(never) => match never {},
+    }
+}
+
+fn keep_ms(config: &StatusConfig) -> i64 {
+    i64::from(config.cache_seconds) * 1000
+}
+
 /// Makes the next reader of this instance read KV: something else was written.
 pub fn forget() {
     LATEST.with(|latest| latest.forget());
+    DOCUMENT.with(|document| document.forget());
 }
 
 #[cfg(test)]

@@ -13,11 +13,12 @@ use worker::{Env, Request, Response};
 
 use crate::{
     cache::Fresh,
+    control::{self, Present},
     history::{
         self,
         series::{self, Range, Series, Span},
     },
-    snapshot::Snapshot,
+    snapshot::{self, Seen, Snapshot},
     view,
     views::{self, badge, icon, mcsrvstat, mcstatus, metrics},
 };
@@ -115,13 +116,20 @@ impl<'a> Reader<'a> {
     pub async fn metrics(&self) -> Result<Response, Failure> {
         let snapshot = Snapshot::latest(self.env, self.config).await?;
         let targets = &self.config.targets;
-        let known: Vec<_> = targets
-            .iter()
-            .filter_map(|target| Some((target, snapshot.seen(target)?)))
-            .collect();
+        let mut known = Vec::new();
+        for target in targets {
+            if let Some(seen) = snapshot.seen(target) {
+                let present = self.present(target, &seen).await;
+                known.push((target, seen, present));
+            }
+        }
         let shown: Vec<_> = known
             .iter()
-            .map(|(target, seen)| view::status(&target.id, &seen.observation, self.now))
+            .map(|(target, seen, present)| {
+                let mut status = view::status(&target.id, &seen.observation, self.now);
+                control::overlay(&mut status, present);
+                status
+            })
             .collect();
         let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         let response = reply::bytes(200, METRICS, metrics::text(&shown, count).into_bytes())?;
@@ -152,9 +160,18 @@ impl<'a> Reader<'a> {
         let Some(seen) = snapshot.seen(target) else {
             return Ok(show(None));
         };
-        let status = view::status(&target.id, &seen.observation, self.now);
-        let tagged = view::tagged_text(&seen.digest, status.stale);
+        let present = self.present(target, &seen).await;
+        let mut status = view::status(&target.id, &seen.observation, self.now);
+        let observed = view::tagged_text(&seen.digest, status.stale);
+        let tagged = format!("{observed}{}", present.tagged_text());
+        control::overlay(&mut status, &present);
         Ok(show(Some((&status, &tagged))))
+    }
+
+    /// What is in force for a target.
+    async fn present(&self, target: &Target, seen: &Seen) -> Present {
+        let document = snapshot::document(self.env, self.config).await;
+        Present::of(&document, &target.id, Some(&seen.observation), self.now)
     }
 
     /// The same as JSON in the named shape; there is none before the first ping.

@@ -34,12 +34,10 @@ pub fn message(status: Option<&Status<'_>>) -> (String, &'static str) {
     let Some(status) = status else {
         return ("unknown".to_owned(), GREY);
     };
-    if status.maintenance.active && !status.stale {
-        return ("maintenance".to_owned(), BLUE);
-    }
     match status.state {
         State::Online => (players(status), GREEN),
         State::Degraded if status.online => (players(status), YELLOW),
+        State::Maintenance => ("maintenance".to_owned(), BLUE),
         State::Stale => ("stale".to_owned(), GREY),
         State::Offline => ("offline".to_owned(), RED),
         other => (other.as_str().to_owned(), YELLOW),
@@ -177,7 +175,7 @@ mod tests {
     fn maintenance_is_said_whatever_the_server_is() {
         let (target, seen) = (target(), answered_at(0));
         let mut status = view::status(&target.id, &seen, Timestamp::from_seconds(0));
-        status.maintenance.active = true;
+        status.state = State::Maintenance;
         assert_eq!(message(Some(&status)), ("maintenance".to_owned(), BLUE));
     }
 

@@ -58,13 +58,13 @@ const METRICS: [Metric; 5] = [
     },
 ];
 
-const STATES: [&str; 6] = [
-    "online",
-    "starting",
-    "maintenance",
-    "degraded",
-    "offline",
-    "stale",
+const STATES: [State; 6] = [
+    State::Online,
+    State::Starting,
+    State::Maintenance,
+    State::Degraded,
+    State::Offline,
+    State::Stale,
 ];
 
 /// Whether the last ping was answered, and not too long ago to count.
@@ -108,18 +108,10 @@ fn states(out: &mut String, statuses: &[Status<'_>]) {
     const NAME: &str = "minecraft_status_state";
     head(out, NAME, "The state that the server is in (1)");
     for status in statuses {
-        let current = match status.state {
-            State::Stale => State::Stale.as_str(),
-            _ if status.maintenance.active => "maintenance",
-            state => state.as_str(),
-        };
         for state in STATES {
-            let value = u8::from(state == current);
-            let _ = writeln!(
-                out,
-                "{NAME}{{{},state=\"{state}\"}} {value}",
-                server(status)
-            );
+            let value = u8::from(state == status.state);
+            let (server, state) = (server(status), state.as_str());
+            let _ = writeln!(out, "{NAME}{{{server},state=\"{state}\"}} {value}");
         }
     }
 }
