@@ -51,7 +51,7 @@ fn a_host_of_any_length_makes_a_request_that_says_its_own_lengths() {
 
 #[test]
 fn the_answer_of_a_release_tells_its_version() {
-    let status = read("§1\0127\01.21.4\0§6A §lserver\02\0100")
+    let status = read("§1\x00127\x001.21.4\x00§6A §lserver\x002\x00100")
         .unwrap()
         .unwrap();
     let version = status.version.unwrap();
@@ -89,8 +89,8 @@ fn a_kick_for_people_is_no_status() {
         "",
         "Outdated client! Please use 1.21",
         "§cBanned§4 for good",
-        "§1\078\01.6.4\0motd\0few\0many",
-        "§1\078\01.6.4\0motd",
+        "§1\x0078\x001.6.4\x00motd\x00few\x00many",
+        "§1\x0078\x001.6.4\x00motd",
         "§1\0",
         "a§1§99999999999",
     ] {
@@ -114,7 +114,7 @@ fn what_cannot_become_an_answer_is_known_at_once() {
 
 #[test]
 fn half_a_character_is_the_replacement_character() {
-    let mut bytes = kick("§1\078\01.6.4\0x\01\02");
+    let mut bytes = kick("§1\x0078\x001.6.4\x00x\x001\x002");
     let at = bytes.iter().position(|&byte| byte == b'x').unwrap();
     bytes[at - 1] = 0xd8;
     let status = reply(&bytes).unwrap().unwrap();
@@ -124,12 +124,12 @@ fn half_a_character_is_the_replacement_character() {
 proptest! {
     #[test]
     fn every_cut_is_incomplete_and_what_follows_is_not_looked_at(
-        motd in "[^\0§]{0,60}",
+        motd in "[^\x00§]{0,60}",
         online: i32,
         max: i32,
         tail: Vec<u8>,
     ) {
-        let mut bytes = kick(&format!("§1\047\01.4.2\0{motd}\0{online}\0{max}"));
+        let mut bytes = kick(&format!("§1\x0047\x001.4.2\x00{motd}\x00{online}\x00{max}"));
         for end in 0..bytes.len() {
             prop_assert_eq!(reply(&bytes[..end]), Ok(None));
         }
