@@ -64,14 +64,7 @@ fn a_server_that_fails_is_told_from_a_name_that_does() {
         answer(&json!({"Status": 2}), Kind::A),
         Err(DnsError::Name(2))
     );
-    for body in [
-        &b"<html>"[..],
-        b"",
-        b"[]",
-        b"{}",
-        b"{\"Status\":\"0\"}",
-        b"\xff",
-    ] {
+    for body in ["<html>", "", "[]", "{}", "{\"Status\":\"0\"}", "null"] {
         assert!(matches!(read(body, Kind::A), Err(DnsError::Server(_))));
     }
     assert!(matches!(

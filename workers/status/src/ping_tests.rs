@@ -79,7 +79,7 @@ impl Network for Peer {
 
     async fn dial(&self, place: &Place, patience: Patience) -> Result<Self, Failure> {
         assert_eq!(place.host, "node1.example.net");
-        assert!(patience.connect_ms <= patience.total_ms);
+        assert!(patience.connect <= patience.total);
         self.wait();
         self.dials.set(self.dials.get() + 1);
         if self.refuses {
@@ -334,9 +334,9 @@ fn a_ping_has_one_deadline_for_all_its_tries() {
     let place = place();
     let call = Call::new(&peer, &hasty, &place);
     let expected = Patience {
-        connect_ms: 300,
-        first_byte_ms: 400,
-        total_ms: 5000,
+        connect: 300,
+        first_byte: 400,
+        total: 5000,
         deadline_ms: 5007,
     };
     assert_eq!(call.patience, expected);
