@@ -34,7 +34,13 @@ export async function doh(): Promise<DohPeer> {
   const server = createServer((request, response) => {
     now += 1;
     most = Math.max(most, now);
-    response.on("close", () => (now -= 1));
+    // As soon as it is on its way: the next question may come before this one counts as closed.
+    let over = false;
+    const done = () => {
+      if (!over) now -= 1;
+      over = true;
+    };
+    response.on("finish", done).on("close", done);
     const query = new URL(request.url ?? "", "http://doh.test").searchParams;
     const [name, type] = [query.get("name") ?? "", query.get("type") ?? ""];
     asked.push(`${type} ${name}`);

@@ -11,6 +11,7 @@ pub mod concat;
 pub mod conditional;
 pub mod config;
 mod failure;
+pub mod get;
 pub mod kv;
 pub mod log;
 mod query;

@@ -12,6 +12,14 @@ fn kick(reason: &str) -> Vec<u8> {
     bytes
 }
 
+/// The bytes that these digits stand for.
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits = (0..hex.len()).step_by(2);
+    digits
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect()
+}
+
 fn read(reason: &str) -> Result<Option<ServerStatus>, LegacyError> {
     reply(&kick(reason))
 }
@@ -33,12 +41,8 @@ fn the_requests_are_those_of_the_specification() {
         "006c006f00630061006c0068006f00730074", // protocol 78, localhost
         "000063dd",                             // 25565
     );
-    let sent: String = Dialect::Release1_6
-        .request("localhost", 25565)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    assert_eq!(sent, expected);
+    let sent = Dialect::Release1_6.request("localhost", 25565);
+    assert_eq!(sent, bytes(expected));
 }
 
 #[test]
@@ -51,7 +55,7 @@ fn a_host_of_any_length_makes_a_request_that_says_its_own_lengths() {
 
 #[test]
 fn the_answer_of_a_release_tells_its_version() {
-    let status = read("§1\0127\01.21.4\0§6A §lserver\02\0100")
+    let status = read("§1\x00127\x001.21.4\x00§6A §lserver\x002\x00100")
         .unwrap()
         .unwrap();
     let version = status.version.unwrap();
@@ -89,8 +93,8 @@ fn a_kick_for_people_is_no_status() {
         "",
         "Outdated client! Please use 1.21",
         "§cBanned§4 for good",
-        "§1\078\01.6.4\0motd\0few\0many",
-        "§1\078\01.6.4\0motd",
+        "§1\x0078\x001.6.4\x00motd\x00few\x00many",
+        "§1\x0078\x001.6.4\x00motd",
         "§1\0",
         "a§1§99999999999",
     ] {
@@ -114,7 +118,7 @@ fn what_cannot_become_an_answer_is_known_at_once() {
 
 #[test]
 fn half_a_character_is_the_replacement_character() {
-    let mut bytes = kick("§1\078\01.6.4\0x\01\02");
+    let mut bytes = kick("§1\x0078\x001.6.4\x00x\x001\x002");
     let at = bytes.iter().position(|&byte| byte == b'x').unwrap();
     bytes[at - 1] = 0xd8;
     let status = reply(&bytes).unwrap().unwrap();
@@ -124,12 +128,12 @@ fn half_a_character_is_the_replacement_character() {
 proptest! {
     #[test]
     fn every_cut_is_incomplete_and_what_follows_is_not_looked_at(
-        motd in "[^\0§]{0,60}",
+        motd in "[^\x00§]{0,60}",
         online: i32,
         max: i32,
         tail: Vec<u8>,
     ) {
-        let mut bytes = kick(&format!("§1\047\01.4.2\0{motd}\0{online}\0{max}"));
+        let mut bytes = kick(&format!("§1\x0047\x001.4.2\x00{motd}\x00{online}\x00{max}"));
         for end in 0..bytes.len() {
             prop_assert_eq!(reply(&bytes[..end]), Ok(None));
         }

@@ -15,6 +15,8 @@
 //! | [`text`] | text components and `§` codes: parsed once, rendered per format |
 //! | [`pack_meta`], [`formats`] | `pack.mcmeta`, and which pack format belongs to which release |
 
+#[cfg(test)]
+mod captures_tests;
 pub mod clean;
 pub mod exchange;
 pub mod failure;

@@ -60,13 +60,11 @@ fn version(version: &clean::Version) -> Version {
 fn players(players: &clean::Players, privacy: bool) -> Option<Players> {
     let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
     let mut styles = LIST_STYLES;
-    let list = match privacy {
-        true => Vec::new(),
-        false => players
-            .sample
-            .iter()
-            .map(|one| player(one, &mut styles))
-            .collect(),
+    let list = if privacy {
+        Vec::new()
+    } else {
+        let sample = players.sample.iter();
+        sample.map(|one| player(one, &mut styles)).collect()
     };
     let kept = Players {
         online: count(players.online),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use types::{config::Address, status::SrvRecord};
 
 /// The largest answer that is read, in bytes. One over UDP has 4 KiB at most.
-pub const MAX_BODY: usize = 64 * 1024;
+pub const MAX_BODY: u32 = 64 * 1024;
 /// The most records of a name that are kept.
 const MAX_RECORDS: usize = 16;
 /// The longest that an answer holds, in seconds.
@@ -74,11 +74,11 @@ impl fmt::Display for DnsError {
 }
 
 /// Reads an answer to a question of this kind.
-pub fn read(body: &[u8], kind: Kind) -> Result<Answer, DnsError> {
+pub fn read(body: &str, kind: Kind) -> Result<Answer, DnsError> {
     const NOERROR: u64 = 0;
     const NXDOMAIN: u64 = 3;
     let no_dns = || DnsError::Server("an answer that is no DNS JSON".to_owned());
-    let answer: Value = serde_json::from_slice(body).map_err(|_| no_dns())?;
+    let answer: Value = serde_json::from_str(body).map_err(|_| no_dns())?;
     let exists = match answer.get("Status").and_then(Value::as_u64) {
         Some(NOERROR) => true,
         Some(NXDOMAIN) => false,

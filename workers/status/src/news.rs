@@ -32,27 +32,23 @@ pub fn between(
 
 fn of_one(stored: &Observation, new: &Observation) -> News {
     let state = |seen: &Observation| (seen.state, seen.reason, seen.online, seen.answer.is_some());
-    fn place(seen: &Observation) -> impl PartialEq + use<'_> {
-        let Observation {
-            host,
-            port,
-            ip_address,
-            srv_record,
-            ..
-        } = seen;
-        (host, *port, *ip_address, srv_record)
-    }
-    let differ = || match (&stored.answer, &new.answer) {
-        (Some(stored), Some(new)) => answer_differs(stored, new),
-        _ => false,
-    };
     if state(stored) != state(new) {
         News::State
-    } else if stored.failures != new.failures || place(stored) != place(new) || differ() {
+    } else if detail_differs(stored, new) {
         News::Detail
     } else {
         News::Nothing
     }
+}
+
+fn detail_differs(stored: &Observation, new: &Observation) -> bool {
+    stored.failures != new.failures
+        || (&stored.host, stored.port) != (&new.host, new.port)
+        || (stored.ip_address, &stored.srv_record) != (new.ip_address, &new.srv_record)
+        || match (&stored.answer, &new.answer) {
+            (Some(stored), Some(new)) => answer_differs(stored, new),
+            (stored, new) => stored.is_some() != new.is_some(),
+        }
 }
 
 fn answer_differs(stored: &Answer, new: &Answer) -> bool {

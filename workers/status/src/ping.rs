@@ -23,14 +23,14 @@ use crate::{allowance::Allowance, answer::answer, proxy, resolve::Place};
 /// How much is read at once.
 const CHUNK: usize = 8 * 1024;
 
-/// How long to wait for what.
+/// How long to wait for what, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    pub connect_ms: u32,
+    pub connect: u32,
     /// From the question on.
-    pub first_byte_ms: u32,
+    pub first_byte: u32,
     /// For all tries together.
-    pub total_ms: u32,
+    pub total: u32,
     /// When that is over, on the network's clock.
     pub deadline_ms: i64,
 }
@@ -106,9 +106,9 @@ impl<'a, N: Network> Call<'a, N> {
         let total_ms = target.timeout_ms;
         let part = |part: Option<u32>| part.unwrap_or(total_ms).min(total_ms);
         let patience = Patience {
-            connect_ms: part(target.connect_timeout_ms),
-            first_byte_ms: part(target.first_byte_timeout_ms),
-            total_ms,
+            connect: part(target.connect_timeout_ms),
+            first_byte: part(target.first_byte_timeout_ms),
+            total: total_ms,
             deadline_ms: network.millis() + i64::from(total_ms),
         };
         Self {

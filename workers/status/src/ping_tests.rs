@@ -79,7 +79,7 @@ impl Network for Peer {
 
     async fn dial(&self, place: &Place, patience: Patience) -> Result<Self, Failure> {
         assert_eq!(place.host, "node1.example.net");
-        assert!(patience.connect_ms <= patience.total_ms);
+        assert!(patience.connect <= patience.total);
         self.wait();
         self.dials.set(self.dials.get() + 1);
         if self.refuses {
@@ -238,7 +238,13 @@ fn who_does_not_understand_todays_ping_is_asked_as_in_old_times() {
         (vec![protocol_error(), Step::Closed], 3),
         (vec![Step::Closed, protocol_error(), Step::Silence], 4),
     ] {
-        let peer = Peer::new(&[&before[..], &[kick("§1\078\01.6.4\0§6Old\03\020")]].concat());
+        let peer = Peer::new(
+            &[
+                &before[..],
+                &[kick("§1\x0078\x001.6.4\x00§6Old\x003\x0020")],
+            ]
+            .concat(),
+        );
         let answer = peer.ping().unwrap();
         assert_eq!(peer.dials.get(), dials);
         assert_eq!(answer.motd.raw, "§6Old");
@@ -258,7 +264,7 @@ fn who_does_not_understand_todays_ping_is_asked_as_in_old_times() {
 
 #[test]
 fn an_old_answer_may_come_in_pieces() {
-    let Step::Bytes(whole) = kick("§1\078\01.6.4\0Old\03\020") else {
+    let Step::Bytes(whole) = kick("§1\x0078\x001.6.4\0Old\x003\x0020") else {
         unreachable!()
     };
     let pieces = whole.chunks(1).map(|piece| Step::Bytes(piece.to_vec()));
@@ -328,9 +334,9 @@ fn a_ping_has_one_deadline_for_all_its_tries() {
     let place = place();
     let call = Call::new(&peer, &hasty, &place);
     let expected = Patience {
-        connect_ms: 300,
-        first_byte_ms: 400,
-        total_ms: 5000,
+        connect: 300,
+        first_byte: 400,
+        total: 5000,
         deadline_ms: 5007,
     };
     assert_eq!(call.patience, expected);

@@ -32,7 +32,7 @@ pub trait Doh {
     fn now(&self) -> Timestamp;
 
     /// The body of the answer; the error says what is wrong with the server.
-    async fn ask(&self, name: &str, kind: Kind) -> Result<Vec<u8>, String>;
+    async fn ask(&self, name: &str, kind: Kind) -> Result<String, String>;
 
     /// Something an operator may want to know.
     fn warn(&self, message: &str);

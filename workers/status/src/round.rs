@@ -82,13 +82,13 @@ async fn ping_all(
     dns: Cache,
 ) -> (Seen, Cache) {
     let previous = |id: &TargetId| memory.newest(id, stored.get(id));
-    let mut targets: Vec<&Target> = config.targets.iter().collect();
-    targets.sort_by_key(|target| previous(&target.id).is_some_and(|seen| seen.failures > 0));
+    let failed = |target: &&Target| previous(&target.id).is_some_and(|seen| seen.failures > 0);
+    let (last, first): (Vec<&Target>, Vec<&Target>) = config.targets.iter().partition(failed);
 
     let doh = Doh::new(config);
     let allowance = Allowance::beside(&config.targets);
     let resolver = Resolver::new(&doh, dns, &allowance);
-    let pings = targets.into_iter().map(|target| async {
+    let pings = first.into_iter().chain(last).map(|target| async {
         let place = resolver.place(target).await;
         let mut outcome = ping(&Tcp, target, &place, &allowance).await;
         if outcome.as_ref().is_err_and(PingFailure::is_unconnected)

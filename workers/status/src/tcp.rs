@@ -28,13 +28,13 @@ impl Network for Tcp {
     }
 
     async fn dial(&self, place: &Place, patience: Patience) -> Result<TcpConnection, Failure> {
-        let left = (patience.deadline_ms - clock::millis()).clamp(0, patience.connect_ms.into());
+        let left = (patience.deadline_ms - clock::millis()).clamp(0, patience.connect.into());
         let timeout = Duration::from_millis(u64::try_from(left).unwrap_or(0));
         let opened = socket::Connection::open(&place.host, place.port, timeout).await;
         let mut socket = opened.map_err(|error| match error {
             socket::SocketError::Timeout => Failure::Timeout {
                 awaited: Awaited::Connection,
-                after_ms: patience.connect_ms,
+                after_ms: patience.connect,
             },
             socket::SocketError::Refused(detail) | socket::SocketError::Broken(detail) => {
                 Failure::Refused { detail }
@@ -53,9 +53,9 @@ impl TcpConnection {
     /// The end of the wait for the first byte, or for the rest.
     fn timeout(&self) -> Failure {
         let (awaited, after_ms) = if self.answered {
-            (Awaited::WholeAnswer, self.patience.total_ms)
+            (Awaited::WholeAnswer, self.patience.total)
         } else {
-            (Awaited::FirstByte, self.patience.first_byte_ms)
+            (Awaited::FirstByte, self.patience.first_byte)
         };
         Failure::Timeout { awaited, after_ms }
     }
@@ -65,7 +65,7 @@ impl Connection for TcpConnection {
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let sent = self.socket.write(bytes).await;
         if !self.answered {
-            let first_byte_due = clock::millis() + i64::from(self.patience.first_byte_ms);
+            let first_byte_due = clock::millis() + i64::from(self.patience.first_byte);
             let deadline_ms = first_byte_due.min(self.patience.deadline_ms);
             self.socket.set_deadline(deadline_ms);
         }

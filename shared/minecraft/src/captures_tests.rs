@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use minecraft::{
+use crate::{
     clean::ServerStatus,
     exchange::{Exchange, Progress},
     handshake::{Handshake, PROTOCOL},
