@@ -48,7 +48,7 @@ pub struct Settings {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(from = "MaintenanceOverrides")]
 pub struct Maintenance {
     /// The switch: while it is off, nothing else here does anything.
     pub enabled: bool,
@@ -79,7 +79,7 @@ pub enum AutoEnd {
 
 /// MOTDs that take turns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(from = "MotdOverrides")]
 pub struct MotdSet {
     /// How long each one stands, counted from 1970.
     pub rotate_seconds: u32,

@@ -1,7 +1,8 @@
 //! What one target has otherwise than the others.
 //!
 //! A key that is left out is inherited; where null is a value (`icon`, `message`, a time), a null
-//! overrides with none.
+//! overrides with none, and elsewhere it is as if left out. What holds for all targets is read as
+//! overrides of the defaults: one parser does for both, and a second one is 5 KB of a worker.
 
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +69,22 @@ impl MaintenanceOverrides {
         self.ends_at.apply(&mut to.ends_at);
         replace(&mut to.auto_end, self.auto_end.as_ref());
         replace(&mut to.allow, self.allow.as_ref());
+    }
+}
+
+impl From<MaintenanceOverrides> for Maintenance {
+    fn from(overrides: MaintenanceOverrides) -> Self {
+        let mut maintenance = Self::default();
+        overrides.apply(&mut maintenance);
+        maintenance
+    }
+}
+
+impl From<MotdOverrides> for MotdSet {
+    fn from(overrides: MotdOverrides) -> Self {
+        let mut set = Self::default();
+        overrides.apply(&mut set);
+        set
     }
 }
 
