@@ -66,6 +66,7 @@ async function round(peers: Record<string, Behaviour>, timeout = PATIENT.timeout
     system,
     took: Date.now() - started,
     peers: open,
+    ids: Object.keys(peers),
     async close() {
       await system.close();
       await Promise.all(open.map((peer) => peer.close()));
@@ -124,9 +125,18 @@ describe("a port that speaks something else", () => {
     }
   });
 
-  test("is asked once a round, and does no harm to the others", async () => {
+  test("is asked once a round, in old ways when it does not understand, again when it was cut off", async () => {
     assert.deepEqual(await outcome(all.system, "alive"), online);
-    for (const { connections } of all.peers) assert.equal(connections, 1);
+    const once = ["two-gib", "words", "array", "number", "empty", "half-json", "not-utf8", "alive"];
+    const cut = ["cut", "cut-in-length"];
+    for (const [index, { connections }] of all.peers.entries()) {
+      const id = all.ids[index]!;
+      // There is an allowance for what goes beyond the first try; with 17 targets it does not last for all.
+      if (once.includes(id)) assert.equal(connections, 1, id);
+      else assert.ok(connections <= (cut.includes(id) ? 5 : 4), `${id}: ${connections}`);
+    }
+    const total = all.peers.reduce((sum, { connections }) => sum + connections, 0);
+    assert.ok(total > all.peers.length && total <= 44, String(total));
     assert.ok(all.took < PATIENT.timeout_ms, `${all.took} ms`);
   });
 });

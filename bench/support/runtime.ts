@@ -31,14 +31,20 @@ export function built(worker: string): Modules {
   return { mainModule: "index.js", modules };
 }
 
+/** The part of it that is used here. */
+type Miniflare = {
+  dispose(): Promise<void>;
+  getWorker(): Promise<{ scheduled(options: { cron: string }): Promise<{ outcome: string }> }>;
+};
+
 /** A worker that runs, and the process that runs it. */
 export class Running {
   readonly url: URL;
   readonly pid: number;
-  readonly #miniflare: { dispose(): Promise<void> };
+  readonly #miniflare: Miniflare;
   readonly #folder: string;
 
-  private constructor(url: URL, pid: number, miniflare: { dispose(): Promise<void> }, folder: string) {
+  private constructor(url: URL, pid: number, miniflare: Miniflare, folder: string) {
     this.url = url;
     this.pid = pid;
     this.#miniflare = miniflare;
@@ -85,6 +91,13 @@ export class Running {
   cpuMs(): number {
     const fields = readFileSync(`/proc/${this.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
     return (Number(fields[11]) + Number(fields[12])) * 10;
+  }
+
+  /** One run of the cron. */
+  async scheduled(): Promise<void> {
+    const worker = await this.#miniflare.getWorker();
+    const { outcome } = await worker.scheduled({ cron: "* * * * *" });
+    if (outcome !== "ok") throw new Error(`the cron ended with ${outcome}`);
   }
 
   async stop(): Promise<void> {

@@ -151,8 +151,13 @@ export async function start(options: Options = {}): Promise<System> {
     workers: WORKERS.map((name) => ({
       configPath: configOf(name),
       prebuiltWorkerDir: join(ROOT, "workers", name, "build"),
-      // No test looks at a public address, unless it has one.
-      vars: { ...(name === "pack" && { CHECK_PUBLISHED: false }), ...options[name] },
+      // No test looks at a public address or asks a public name server, unless it has one.
+      vars: {
+        ...(name === "pack" && { CHECK_PUBLISHED: false }),
+        // Nor does a reader remember what KV held, since tests write there themselves.
+        ...(name === "status" && { DOH_URL: "http://127.0.0.1:1/dns-query", CACHE_SECONDS: 0 }),
+        ...options[name],
+      },
       secrets: { ...(name !== "gateway" && secrets), ...(name === "pack" && options.packSecrets) },
     })),
   });

@@ -31,13 +31,14 @@ interface Shaken {
 export async function minecraft(
   status: Record<string, unknown> = {},
   port = 0,
+  version = VERSION,
 ): Promise<MinecraftPeer> {
   const heard: Heard[] = [];
   let said = status;
   const server = mc.createServer({
     host: "127.0.0.1",
     port,
-    version: VERSION,
+    version,
     maxPlayers: 20,
     "online-mode": false,
     errorHandler: () => {}, // a client that breaks off is no event here

@@ -18,6 +18,19 @@ const LIMIT: usize = 64 * 1024;
 pub async fn json<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
     let text = text(request).await?;
     let text = if text.trim().is_empty() { "{}" } else { &text };
+    parsed(text)
+}
+
+/// The same for a body that must not be empty, since `{}` would be a wish of its own.
+pub async fn json_required<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
+    let text = text(request).await?;
+    if text.trim().is_empty() {
+        return Err(Failure::new(Code::BadJson, "the body is empty"));
+    }
+    parsed(&text)
+}
+
+fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     parse(text).map_err(|problem| Failure::new(Code::BadJson, format!("the body: {problem}")))
 }
 

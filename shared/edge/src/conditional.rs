@@ -11,6 +11,14 @@ pub fn none_match_names(headers: &Headers, tag: &str) -> bool {
     header(headers, "if-none-match").is_some_and(|condition| names(&condition, tag))
 }
 
+/// Whether a change may be made to what has this tag (section 13.1.1): without `If-Match` it may.
+///
+/// The section has the comparison strong. Here a weak tag matches as well: the edge weakens ours when
+/// it compresses an answer, and what is compared is the tag of the stored value, not of that answer.
+pub fn if_match_allows(headers: &Headers, tag: &str) -> bool {
+    header(headers, "if-match").is_none_or(|condition| names(&condition, tag))
+}
+
 /// Whether a `Range` counts (section 13.1.5): without `If-Range` it does, with one only when it
 /// is this tag. A date never matches here, since what is served by tag has none.
 pub fn if_range_allows(headers: &Headers, tag: &str) -> bool {

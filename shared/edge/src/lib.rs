@@ -13,6 +13,7 @@ pub mod conditional;
 pub mod config;
 pub mod d1;
 mod failure;
+pub mod get;
 pub mod kv;
 pub mod log;
 pub mod prepared;

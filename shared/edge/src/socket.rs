@@ -54,6 +54,11 @@ impl Connection {
         }
     }
 
+    /// From now on everything is over at this moment, in milliseconds since the epoch.
+    pub fn set_deadline(&mut self, deadline_ms: i64) {
+        self.deadline_ms = deadline_ms;
+    }
+
     /// Writes all of `bytes`.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), SocketError> {
         within(self.deadline_ms, self.socket.write_all(bytes))

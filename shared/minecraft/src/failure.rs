@@ -11,8 +11,8 @@ pub enum Failure {
     Dns { host: String },
     /// The connection could not be opened; `detail` is the platform's message.
     Refused { detail: String },
-    /// Nothing came for this long.
-    Timeout { after_ms: u32 },
+    /// What was awaited had not come after this long.
+    Timeout { awaited: Awaited, after_ms: u32 },
     /// The server closed before the first byte of its answer, as one does that is still starting.
     ClosedBeforeStatus,
     /// Bytes that are no frame, a frame that was cut, or one whose inside contradicts its length.
@@ -25,7 +25,28 @@ pub enum Failure {
     Protocol { expected: i32, found: i32 },
 }
 
+/// What a ping waits for, one after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    Connection,
+    FirstByte,
+    WholeAnswer,
+}
+
 impl Failure {
+    /// Whether it was the connection that could not be had: the server has not been asked anything.
+    pub fn is_unconnected(&self) -> bool {
+        matches!(
+            self,
+            Self::Dns { .. }
+                | Self::Refused { .. }
+                | Self::Timeout {
+                    awaited: Awaited::Connection,
+                    ..
+                }
+        )
+    }
+
     /// The stable, kebab-case name of the reason.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -46,7 +67,14 @@ impl fmt::Display for Failure {
         match self {
             Self::Dns { host } => write!(f, "{host} has no address"),
             Self::Refused { detail } => write!(f, "the connection could not be opened: {detail}"),
-            Self::Timeout { after_ms } => write!(f, "no answer within {after_ms} ms"),
+            Self::Timeout { awaited, after_ms } => {
+                let what = match awaited {
+                    Awaited::Connection => "connection",
+                    Awaited::FirstByte => "answer",
+                    Awaited::WholeAnswer => "whole answer",
+                };
+                write!(f, "no {what} within {after_ms} ms")
+            }
             Self::ClosedBeforeStatus => {
                 f.write_str("the server closed the connection before it answered")
             }

@@ -49,6 +49,14 @@ impl Favicon {
     pub fn png(&self) -> &[u8] {
         &self.png
     }
+
+    /// Width and height in pixels, as the first chunk says (PNG, section 11.2.1); `None` if it is cut off or another.
+    pub fn dimensions(&self) -> Option<(u32, u32)> {
+        let chunk = self.png.get(PNG_SIGNATURE.len() + 4..)?;
+        let data = chunk.strip_prefix(b"IHDR")?;
+        let number = |at: usize| Some(u32::from_be_bytes(*data.get(at..)?.first_chunk()?));
+        Some((number(0)?, number(4)?))
+    }
 }
 
 #[cfg(test)]
@@ -91,6 +99,15 @@ mod tests {
         ] {
             assert!(Favicon::from_data_uri(junk).is_none(), "{junk}");
         }
+    }
+
+    #[test]
+    fn its_dimensions_are_read_from_the_first_chunk() {
+        let header = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x40\0\0\x01\x02";
+        let of = |bytes: &[u8]| Favicon::from_data_uri(&uri(bytes)).unwrap().dimensions();
+        assert_eq!(of(header), Some((64, 258)));
+        assert_eq!(of(&header[..header.len() - 1]), None);
+        assert_eq!(of(&png(100)), None);
     }
 
     proptest! {

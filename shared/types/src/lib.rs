@@ -4,7 +4,9 @@
 //! The HTTP contract these types serve is `openapi.yaml` at the root of the repository.
 
 pub mod config;
+pub mod control;
 pub mod ddns;
+mod field;
 pub mod health;
 mod name;
 pub mod pack;
@@ -14,6 +16,7 @@ pub mod status;
 mod timestamp;
 pub mod token;
 
+pub use field::Field;
 pub use name::{Channel, InvalidName, PackName, TargetId};
 pub use problem::{Code, Problem};
 pub use sha1::{InvalidSha1, Sha1};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use crate::Field;
 use crate::{Channel, PackName, Sha1, Timestamp};
 
 /// The pack formats that a release says it is for, both ends included: `"34"`, `"69.0"`.
@@ -157,20 +158,6 @@ pub struct Settings {
     pub pins: Vec<Sha1>,
     /// The channel that direct uploads are published to; `None`: they are stored only.
     pub incoming_channel: Option<Channel>,
-}
-
-/// A member of a merge patch (RFC 7396): left out, it stays as it is; null takes away.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Field<T> {
-    #[default]
-    Kept,
-    Set(Option<T>),
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::deserialize(deserializer).map(Self::Set)
-    }
 }
 
 /// What of the [`Settings`] is to be changed: the body of `PATCH /api/packs/<pack>`.

@@ -1,6 +1,6 @@
 //! Bodies of the `status` worker, and the snapshot that it keeps.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,8 @@ pub enum State {
     Online,
     /// It closed the connection before it answered, as a server does that is starting.
     Starting,
+    /// An operator said so, whatever the pings find. Never stored.
+    Maintenance,
     /// One failed ping, or an answer slower than the target's `degraded_ms`.
     Degraded,
     /// Failed pings in a row, or the first ping ever failed.
@@ -27,6 +29,7 @@ impl State {
         match self {
             Self::Online => "online",
             Self::Starting => "starting",
+            Self::Maintenance => "maintenance",
             Self::Degraded => "degraded",
             Self::Offline => "offline",
             Self::Stale => "stale",
@@ -62,6 +65,8 @@ pub struct Latency {
 pub struct Version {
     pub name_raw: String,
     pub name_clean: String,
+    #[serde(default)]
+    pub name_html: String,
     pub protocol: Option<i32>,
 }
 
@@ -77,6 +82,8 @@ pub struct Player {
     pub uuid: Option<String>,
     pub name_raw: String,
     pub name_clean: String,
+    #[serde(default)]
+    pub name_html: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +92,11 @@ pub struct Motd {
     pub raw: String,
     /// Without any.
     pub clean: String,
+    /// Safe to insert where text may stand: nothing but `<span>` and `<br>`.
+    #[serde(default)]
+    pub html: String,
+    #[serde(default)]
+    pub minimessage: String,
 }
 
 /// What a server said in its last answer: survives any failure that follows.
@@ -110,17 +122,45 @@ pub struct Observation {
     pub failures: u32,
     pub host: String,
     pub port: u16,
+    /// An address of the server, as players find it; none where `connect` says where to dial.
+    #[serde(default)]
+    pub ip_address: Option<IpAddr>,
+    #[serde(default)]
+    pub srv_record: Option<SrvRecord>,
     pub retrieved_at: Timestamp,
     /// The last answer ever, if there was one.
     pub answer: Option<Answer>,
 }
 
-/// The value of the KV key `status`: every target, as last written. A reader that wants one target
-/// takes the others as `T` that is not looked into.
+/// The value of the KV key `status`: every target, as last written, and what the cron has to
+/// remember. A reader that wants one target takes the others as `T` that is not looked into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot<T = Observation> {
     pub v: Version1,
     pub targets: BTreeMap<TargetId, T>,
+    /// What DNS said, by kind and name: `srv mc.example.com`.
+    #[serde(default)]
+    pub dns: BTreeMap<String, DnsAnswer>,
+    #[serde(default)]
+    pub writes: Option<Writes>,
+}
+
+/// What DNS said of a name, for as long as it said so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsAnswer {
+    pub until: Timestamp,
+    /// Whether there is such a name at all, with or without such records.
+    pub exists: bool,
+    /// As in a zone file: `5 0 25565 mc.example.com`, `192.0.2.1`.
+    pub records: Vec<String>,
+}
+
+/// How often the value was written on a day in UTC, this time included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Writes {
+    /// The day's first second.
+    pub day: Timestamp,
+    pub count: u32,
 }
 
 /// The number 1: the version of a stored form.
@@ -146,7 +186,7 @@ impl From<Version1> for u8 {
     }
 }
 
-/// Announced maintenance; until there is a control document, none ever is.
+/// Maintenance that is active or announced, its message as plain text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Maintenance<'a> {
     pub active: bool,
@@ -167,9 +207,9 @@ pub struct ObservedMotd<'a> {
 }
 
 /// The SRV record (RFC 2782) that led to the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SrvRecord<'a> {
-    pub host: &'a str,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SrvRecord {
+    pub host: String,
     pub port: u16,
 }
 
@@ -183,8 +223,8 @@ pub struct Status<'a> {
     pub online: bool,
     pub host: &'a str,
     pub port: u16,
-    pub ip_address: Option<&'a str>,
-    pub srv_record: Option<SrvRecord<'a>>,
+    pub ip_address: Option<IpAddr>,
+    pub srv_record: Option<&'a SrvRecord>,
     pub retrieved_at: Timestamp,
     pub age_seconds: i64,
     pub stale: bool,
@@ -207,6 +247,7 @@ mod tests {
         for state in [
             State::Online,
             State::Starting,
+            State::Maintenance,
             State::Degraded,
             State::Offline,
             State::Stale,

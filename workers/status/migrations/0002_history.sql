@@ -1,4 +1,6 @@
 -- What the pings saw: a row a target and minute, rolled up to five minutes and to hours as it ages.
+--
+-- Without a rowid and without another index, so that D1 counts one row written for one row.
 
 CREATE TABLE samples (
   target TEXT NOT NULL,

@@ -1,26 +1,36 @@
 //! What is kept of a server's answer: bounded, so that twenty targets fit in one KV value whatever
 //! they send.
+//!
+//! Characters are cut off at the end. Where there are more styles than would be shown by any server, the
+//! text goes on in the last one: HTML takes a hundred bytes for each.
 
 use minecraft::{
     clean::{self, ServerStatus},
-    text::{HexColors, Text},
+    text::{HexColors, Style, Text},
 };
 use types::status::{Answer, Latency, Motd, Player, Players, Version};
 
 /// The most characters that are kept: of a MOTD (two lines are shown), and of any name.
 const MOTD_CHARS: usize = 2048;
 const NAME_CHARS: usize = 128;
+/// The most changes of style: in a MOTD, in a name, and in a list of players.
+const MOTD_STYLES: usize = 512;
+const NAME_STYLES: usize = 128;
+const LIST_STYLES: usize = 1024;
 
-/// The answer of a server that took this long.
-pub fn answer(status: &ServerStatus, latency_ms: Latency) -> Answer {
-    let motd = shortened(&status.motd, MOTD_CHARS);
+/// The answer of a server that took this long; with `privacy`, without its players' names.
+pub fn answer(status: &ServerStatus, latency_ms: Latency, privacy: bool) -> Answer {
+    let mut styles = MOTD_STYLES;
+    let motd = shortened(&status.motd, MOTD_CHARS, &mut styles);
     Answer {
         latency_ms,
         version: status.version.as_ref().map(version),
-        players: players(&status.players),
+        players: players(&status.players, privacy),
         motd: Motd {
             raw: raw(&motd),
             clean: motd.to_plain(),
+            html: motd.to_html(),
+            minimessage: motd.to_minimessage(),
         },
         icon: status
             .favicon
@@ -35,32 +45,45 @@ pub fn answer(status: &ServerStatus, latency_ms: Latency) -> Answer {
 }
 
 fn version(version: &clean::Version) -> Version {
-    let name = shortened(&version.name, NAME_CHARS);
+    let mut styles = NAME_STYLES;
+    let name = shortened(&version.name, NAME_CHARS, &mut styles);
     Version {
         name_raw: raw(&name),
         name_clean: name.to_plain(),
+        name_html: name.to_html(),
         protocol: version.protocol,
     }
 }
 
 /// `None` when the server says nothing of players. A negative number, as some proxies send, counts
 /// nothing.
-fn players(players: &clean::Players) -> Option<Players> {
+fn players(players: &clean::Players, privacy: bool) -> Option<Players> {
     let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
+    let mut styles = LIST_STYLES;
+    let list = if privacy {
+        Vec::new()
+    } else {
+        let sample = players.sample.iter();
+        sample.map(|one| player(one, &mut styles)).collect()
+    };
     let kept = Players {
         online: count(players.online),
         max: count(players.max),
-        list: players.sample.iter().map(player).collect(),
+        list,
     };
     (kept.online.is_some() || kept.max.is_some() || !kept.list.is_empty()).then_some(kept)
 }
 
-fn player(player: &clean::Player) -> Player {
-    let name = shortened(&player.name, NAME_CHARS);
+fn player(player: &clean::Player, styles: &mut usize) -> Player {
+    let mut own = NAME_STYLES.min(*styles);
+    let granted = own;
+    let name = shortened(&player.name, NAME_CHARS, &mut own);
+    *styles -= granted - own;
     Player {
         uuid: player.uuid.map(|uuid| uuid.to_string()),
         name_raw: raw(&name),
         name_clean: name.to_plain(),
+        name_html: name.to_html(),
     }
 }
 
@@ -68,14 +91,19 @@ fn raw(text: &Text) -> String {
     text.to_legacy(HexColors::Exact)
 }
 
-/// The first characters, in their styles.
-fn shortened(text: &Text, chars: usize) -> Text {
+/// The first characters, in their styles as long as there are any left.
+fn shortened(text: &Text, chars: usize, styles: &mut usize) -> Text {
     let mut short = Text::default();
     let mut left = chars;
+    let mut style = Style::default();
     for run in text.runs() {
+        if *styles > 0 && run.style() != style {
+            *styles -= 1;
+            style = run.style();
+        }
         let end = run.text().char_indices().nth(left);
         let piece = end.map_or(run.text(), |(end, _)| &run.text()[..end]);
-        short.push(piece, run.style());
+        short.push(piece, style);
         left -= piece.chars().count();
         if left == 0 {
             break;
@@ -99,7 +127,7 @@ mod tests {
 
     fn read(json: &Value) -> Answer {
         let status = ServerStatus::from_json(json.to_string().as_bytes()).unwrap();
-        answer(&status, LATENCY)
+        answer(&status, LATENCY, false)
     }
 
     #[test]
@@ -128,6 +156,15 @@ mod tests {
         );
         assert_eq!(answer.motd.raw, "§x§f§2§a§6§5§aa\nb");
         assert_eq!(answer.motd.clean, "a\nb");
+        assert_eq!(
+            answer.motd.html,
+            "<span style=\"color:#f2a65a\">a<br>b</span>"
+        );
+        assert_eq!(answer.motd.minimessage, "<#f2a65a>a<newline>b</#f2a65a>");
+        assert_eq!(
+            player.name_html,
+            "<span style=\"color:#55ff55\">Notch</span>"
+        );
         assert_eq!(answer.software.as_deref(), Some("Velocity"));
         assert_eq!(answer.icon, None);
     }
@@ -142,6 +179,31 @@ mod tests {
         assert_eq!(answer.motd.raw, "");
         let answer = read(&json!({"players": {"online": -1, "max": -1}}));
         assert_eq!(answer.players, None);
+    }
+
+    #[test]
+    fn with_privacy_players_are_counted_and_not_named() {
+        let status = json!({"players": {"online": 2, "max": 20, "sample": [
+            {"name": "Notch", "id": "069a79f4-44e9-4726-a5be-fca90e38aaf5"}
+        ]}});
+        let status = ServerStatus::from_json(status.to_string().as_bytes()).unwrap();
+        let answer = answer(&status, LATENCY, true);
+        let players = answer.players.as_ref().unwrap();
+        assert_eq!((players.online, players.max), (Some(2), Some(20)));
+        let text = serde_json::to_string(&answer).unwrap();
+        assert!(
+            !text.contains("Notch") && !text.contains("069a79f4"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn text_goes_on_in_the_last_style_when_there_are_too_many() {
+        let text = Text::from_legacy("plain§ared§bblue§cend");
+        let mut styles = 2;
+        let short = shortened(&text, 100, &mut styles);
+        assert_eq!(raw(&short), "plain§ared§bblueend");
+        assert_eq!(styles, 0);
     }
 
     #[test]
@@ -168,7 +230,8 @@ mod tests {
             clean::MAX_SAMPLE
         );
         let bytes = serde_json::to_string(&answer).unwrap().len();
-        assert!(20 * bytes < 25 << 20, "{bytes}");
+        assert!(bytes < 750_000, "{bytes}");
+        assert!(20 * bytes < 25 << 20);
     }
 
     proptest! {
@@ -176,8 +239,9 @@ mod tests {
         fn shortening_keeps_the_first_characters(text: String, chars in 0_usize..40) {
             let whole = Text::from_legacy(&text);
             let expected: String = whole.to_plain().chars().take(chars).collect();
-            prop_assert_eq!(shortened(&whole, chars).to_plain(), expected);
-            prop_assert_eq!(shortened(&whole, usize::MAX), whole);
+            let mut few = chars / 4;
+            prop_assert_eq!(shortened(&whole, chars, &mut few).to_plain(), expected);
+            prop_assert_eq!(shortened(&whole, usize::MAX, &mut usize::MAX.clone()), whole);
         }
     }
 }

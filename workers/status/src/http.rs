@@ -1,45 +1,96 @@
-//! Requests in, answers out.
+//! Requests in, answers out. This file finds the route; `answer` serves it.
 
-use edge::{Audience, Failure, clock, method_not_allowed, not_found, reply};
-use types::{
-    Code,
-    config::{StatusConfig, Target},
-};
-use worker::{Env, Headers, Method, Request, Response};
+mod answer;
 
-use crate::{
-    store::{self, Store},
-    view,
-};
+use edge::{Audience, Failure, method_not_allowed, not_found};
+use types::config::StatusConfig;
+use worker::{Env, Method, Request, Response};
+
+use crate::control;
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
-    First,
-    Target(String),
+    /// Of a target by its name; without one, of the first.
+    Status(Option<String>),
+    /// Of a target by its address, in the shape of mcstatus.io's v2.
+    Mcstatus(String),
+    /// The same, in the shape of mcsrvstat.us' v3.
+    Mcsrvstat(String),
+    Icon(Option<String>),
+    Badge(String),
+    History(String),
+    Metrics,
+    Control(control::Route),
 }
 
 impl edge::Route for Route {
     fn name(&self) -> &'static str {
         match self {
-            Self::First => "GET /api/status",
-            Self::Target(_) => "GET /api/status/<target>",
+            Self::Status(None) => "GET /api/status",
+            Self::Status(Some(_)) => "GET /api/status/<target>",
+            Self::Mcstatus(_) => "GET /v2/status/java/<address>",
+            Self::Mcsrvstat(_) => "GET /3/<address>",
+            Self::Icon(None) => "GET /icon",
+            Self::Icon(Some(_)) => "GET /icon/<target>",
+            Self::Badge(_) => "GET /badge/status/<target>.svg",
+            Self::History(_) => "GET /api/history/<target>",
+            Self::Metrics => "GET /metrics",
+            Self::Control(route) => route.name(),
         }
     }
 
     fn audience(&self) -> Audience {
-        Audience::Public
+        match self {
+            Self::Control(route) => route.audience(),
+            _ => Audience::Public,
+        }
     }
 }
 
 /// Finds the route.
 pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
-    match (path, method) {
-        (["api", "status"], Method::Get) => Ok(Route::First),
-        (["api", "status", target], Method::Get) => Ok(Route::Target((*target).to_owned())),
-        (["api", "status"] | ["api", "status", _], _) => Err(method_not_allowed("GET, HEAD")),
-        _ => Err(not_found("such path")),
+    if let ["api", "control", rest @ ..] = path {
+        return control::parse(method, rest).map(Route::Control);
     }
+    let route = public(path).ok_or_else(|| not_found("such path"))?;
+    match method {
+        Method::Get => Ok(route),
+        _ => Err(method_not_allowed("GET, HEAD")),
+    }
+}
+
+/// What anybody may read.
+fn public(path: &[&str]) -> Option<Route> {
+    let owned = |text: &str| text.to_owned();
+    Some(match path {
+        ["api", "status"] => Route::Status(None),
+        ["api", "status", target] => Route::Status(Some(owned(target))),
+        ["v2", "status", "java", address] => Route::Mcstatus(decoded(address)),
+        ["3", address] => Route::Mcsrvstat(decoded(address)),
+        ["icon"] => Route::Icon(None),
+        ["icon", target] => Route::Icon(Some(owned(target))),
+        ["badge", "status", file] => Route::Badge(owned(file.strip_suffix(".svg")?)),
+        ["api", "history", target] => Route::History(owned(target)),
+        ["metrics"] => Route::Metrics,
+        _ => return None,
+    })
+}
+
+/// An address in which a client has encoded what a path may hold as it is.
+fn decoded(address: &str) -> String {
+    let mut address = address.to_owned();
+    for (encoded, char) in [
+        ("%3a", ":"),
+        ("%3A", ":"),
+        ("%5b", "["),
+        ("%5B", "["),
+        ("%5d", "]"),
+        ("%5D", "]"),
+    ] {
+        address = address.replace(encoded, char);
+    }
+    address
 }
 
 /// Serves it.
@@ -49,33 +100,17 @@ pub async fn run(
     env: &Env,
     config: &StatusConfig,
 ) -> Result<Response, Failure> {
-    let target = match route {
-        Route::First => config.targets.first(),
-        Route::Target(id) => config
-            .targets
-            .iter()
-            .find(|target| target.id.as_str() == id),
-    };
-    let target = target.ok_or_else(|| not_found("such target"))?;
-    status(request.headers(), env, target).await
-}
-
-async fn status(headers: &Headers, env: &Env, target: &Target) -> Result<Response, Failure> {
-    let kept = Store::new(env).kept().await?;
-    let stored = kept.get(&target.id).map(|stored| stored.get());
-    let known = store::read(&kept, &target.id).zip(stored);
-    let (observation, stored) = known.ok_or_else(|| {
-        let detail = format!(
-            "{} has not been pinged yet; try again in a minute",
-            target.id
-        );
-        Failure::new(Code::Unavailable, detail).with_header("Retry-After", "60")
-    })?;
-    let status = view::status(&target.id, &observation, clock::now());
-    let tag = reply::tag_of(view::tagged_text(stored, status.stale).as_bytes());
-    reply::tagged(headers, &tag, reply::JSON, || {
-        serde_json::to_vec(&status).map_err(|error| Failure::internal(error.to_string()))
-    })
+    let reader = answer::Reader::new(request, env, config);
+    match route {
+        Route::Status(target) => reader.status(target.as_deref()).await,
+        Route::Mcstatus(address) => reader.mcstatus(address).await,
+        Route::Mcsrvstat(address) => reader.mcsrvstat(address).await,
+        Route::Icon(target) => reader.icon(target.as_deref()).await,
+        Route::Badge(target) => reader.badge(target).await,
+        Route::History(target) => reader.history(target).await,
+        Route::Metrics => reader.metrics().await,
+        Route::Control(route) => control::run(*route, request, env, config).await,
+    }
 }
 
 #[cfg(test)]
@@ -84,28 +119,57 @@ mod tests {
 
     use super::*;
 
+    fn segments(path: &str) -> Vec<&str> {
+        path.split('/').skip(1).collect()
+    }
+
     #[test]
-    fn routes_are_found_and_methods_checked() {
-        assert_eq!(
-            parse(&Method::Get, &["api", "status"]).unwrap(),
-            Route::First
-        );
-        let route = parse(&Method::Get, &["api", "status", "lobby"]).unwrap();
-        assert_eq!(route, Route::Target("lobby".to_owned()));
-        assert_eq!(route.name(), "GET /api/status/<target>");
-        let status = |method, path: &[&str]| {
-            let (problem, headers) = parse(&method, path).unwrap_err().into_problem();
-            (problem.status, headers.len())
-        };
-        assert_eq!(status(Method::Post, &["api", "status"]), (405, 1));
-        assert_eq!(status(Method::Put, &["api", "status", "main"]), (405, 1));
-        for unknown in [
-            &["api"][..],
-            &["api", "status", "main", ""],
-            &[""],
-            &["icon"],
+    fn routes_are_found() {
+        for (path, name) in [
+            ("/api/status", "GET /api/status"),
+            ("/api/status/lobby", "GET /api/status/<target>"),
+            ("/v2/status/java/a:1", "GET /v2/status/java/<address>"),
+            ("/3/a", "GET /3/<address>"),
+            ("/icon", "GET /icon"),
+            ("/icon/main", "GET /icon/<target>"),
+            ("/badge/status/main.svg", "GET /badge/status/<target>.svg"),
+            ("/api/history/main", "GET /api/history/<target>"),
+            ("/metrics", "GET /metrics"),
         ] {
-            assert_eq!(status(Method::Get, unknown), (404, 0), "{unknown:?}");
+            let route = parse(&Method::Get, &segments(path)).unwrap();
+            assert_eq!(route.name(), name);
+            for method in [Method::Post, Method::Put, Method::Delete] {
+                let refused = parse(&method, &segments(path)).unwrap_err();
+                let (problem, headers) = refused.into_problem();
+                assert_eq!((problem.status, headers.len()), (405, 1), "{path}");
+            }
         }
+    }
+
+    #[test]
+    fn others_are_not() {
+        for path in [
+            "/",
+            "/api",
+            "/api/status/main/",
+            "/icon/main/x",
+            "/badge/status/main",
+            "/badge/status/main.png",
+            "/v2/status/java",
+            "/v2/status/bedrock/a",
+            "/3",
+            "/api/history",
+        ] {
+            for method in [Method::Get, Method::Post] {
+                let refused = parse(&method, &segments(path)).unwrap_err();
+                assert_eq!(refused.into_problem().0.status, 404, "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_encoded_address_is_read() {
+        let route = parse(&Method::Get, &segments("/3/%5B::1%5d%3A25565")).unwrap();
+        assert_eq!(route, Route::Mcsrvstat("[::1]:25565".to_owned()));
     }
 }

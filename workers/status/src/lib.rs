@@ -1,22 +1,39 @@
 //! `status`: pings Minecraft servers by cron and serves the cached answer.
 //!
-//! Routes (`openapi.yaml`, tag *status*): `GET /api/status`, `GET /api/status/<target>`. State: the
-//! key `status` of KV `STATUS_KV` holds the last observation of every target; only the cron writes
-//! it, and a reader never causes a ping. This file wires the events; `http` reads requests, `round`
-//! is one run of the cron, `ping`, `observe`, `governor` and `answer` decide, `store` and `tcp`
-//! reach the outside.
+//! Routes (`openapi.yaml`, tag *status*): `GET /api/status`, `/api/status/<target>`,
+//! `/v2/status/java/<address>`, `/3/<address>`, `/icon`, `/icon/<target>`,
+//! `/badge/status/<target>.svg`, `/api/history/<target>`, `/metrics`, and those of `control`, which is
+//! what operators want players to see and has a state of its own. State: the key `status` of KV
+//! `STATUS_KV` holds the last observation of every target, the table `samples` of D1 `STATUS_DB` its
+//! history; only the cron writes them, and a reader never causes a ping. This file wires the events;
+//! `http` reads requests, `snapshot` and `cache` remember what was read, `view` and `views` are what
+//! is served; `round` is one run of the cron, `resolve`, `ping`, `observe`, `news`, `governor` and
+//! `answer` decide, `history` records; `store`, `doh` and `tcp` reach the outside, `memory` is what
+//! an instance knows of its last run.
 
+mod allowance;
 mod answer;
+mod cache;
+mod control;
+mod dns;
+mod doh;
 mod governor;
+mod history;
 mod http;
+mod memory;
+mod news;
 mod observe;
 mod ping;
+mod proxy;
+mod resolve;
 mod round;
+mod snapshot;
 mod store;
 mod tcp;
 mod view;
+mod views;
 
-use edge::config::Cached;
+use edge::{Failure, clock, config::Cached};
 use types::config::StatusConfig;
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
@@ -31,9 +48,25 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
 }
 
 #[event(scheduled)]
-async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     edge::tick("status", async {
-        round::run(&env, CONFIG.get(&env)?).await
+        let config = CONFIG.get(&env)?;
+        // Neither depends on the other's going well.
+        let pinged = match round::run(&env, config).await {
+            Ok(seen) => {
+                history::record(&env, &seen, clock::scheduled(&event)).await;
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        };
+        let followed = control::tick(&env, config).await;
+        match (pinged, followed) {
+            (Err(one), Err(other)) => {
+                let both = [one.into_message(), other.into_message()].join("; ");
+                Err(Failure::internal(both))
+            }
+            (pinged, followed) => pinged.and(followed),
+        }
     })
     .await;
 }

@@ -5,10 +5,10 @@
 //! | answered in time | `online` |
 //! | answered, but slower than `degraded_ms` | `degraded`, reason `slow` |
 //! | closed before it answered | `starting` |
-//! | failed, after one that was answered | `degraded` with the reason |
-//! | failed, after one that failed, or the first ever | `offline` with the reason |
+//! | failed, `offline_after` times in a row, or the first ever | `offline` with the reason |
+//! | failed, less often | `degraded` with the reason |
 //!
-//! Whatever happens, the last answer stays.
+//! Whatever happens, the last answer stays; of a target with privacy without its players' names.
 
 use minecraft::failure::Failure;
 use types::{
@@ -17,34 +17,35 @@ use types::{
     status::{Answer, Latency, Observation, Reason, State},
 };
 
-/// Failed pings in a row that mean offline.
-const OFFLINE_AFTER: u32 = 2;
-
 /// How a ping ended.
 pub type Outcome = Result<Answer, Failure>;
 
-/// What is known after a ping.
+/// What is known after a ping; where the server was found is not its business.
 pub fn observe(
     previous: Option<&Observation>,
     outcome: Outcome,
     target: &Target,
     now: Timestamp,
 ) -> Observation {
-    let failures_before = previous.map_or(OFFLINE_AFTER, |previous| previous.failures);
+    let most = target.offline_after;
+    let failures_before = previous.map_or(most, |previous| previous.failures);
     let (state, reason, failures, answer) = match outcome {
         Ok(answer) if is_slow(answer.latency_ms, target) => {
             (State::Degraded, Some(Reason::Slow), 0, Some(answer))
         }
         Ok(answer) => (State::Online, None, 0, Some(answer)),
         Err(failure) => {
-            let failures = failures_before.saturating_add(1).min(OFFLINE_AFTER);
+            let failures = failures_before.saturating_add(1).min(most);
             let reason = reason(&failure);
             let state = match reason {
                 Reason::ClosedBeforeStatus => State::Starting,
-                _ if failures < OFFLINE_AFTER => State::Degraded,
+                _ if failures < most => State::Degraded,
                 _ => State::Offline,
             };
-            let kept = previous.and_then(|previous| previous.answer.clone());
+            let mut kept = previous.and_then(|previous| previous.answer.clone());
+            if let Some(answer) = kept.as_mut().filter(|_| target.privacy) {
+                without_names(answer);
+            }
             (state, Some(reason), failures, kept)
         }
     };
@@ -55,8 +56,17 @@ pub fn observe(
         failures,
         host: target.address.host.clone(),
         port: target.address.port_or_default(),
+        ip_address: None,
+        srv_record: None,
         retrieved_at: now,
         answer,
+    }
+}
+
+/// Leaves out who plays.
+pub fn without_names(answer: &mut Answer) {
+    if let Some(players) = &mut answer.players {
+        players.list.clear();
     }
 }
 

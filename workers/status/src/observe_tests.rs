@@ -1,8 +1,11 @@
 //! The state machine, by table and by property.
 
-use minecraft::frame::FrameError;
+use minecraft::{failure::Awaited, frame::FrameError};
 use proptest::prelude::*;
-use types::status::{Motd, Player, Players, Snapshot, Version, Version1};
+use types::config::{LegacyPing, ProxyProtocol};
+use types::status::{
+    DnsAnswer, Motd, Player, Players, Snapshot, SrvRecord, Version, Version1, Writes,
+};
 
 use super::*;
 
@@ -12,8 +15,14 @@ pub fn target() -> Target {
         address: "mc.example.com".parse().unwrap(),
         connect: None,
         handshake_host: None,
+        proxy_protocol: ProxyProtocol::Off,
         timeout_ms: 5000,
+        connect_timeout_ms: None,
+        first_byte_timeout_ms: None,
         degraded_ms: 1000,
+        offline_after: 2,
+        legacy: LegacyPing::Auto,
+        privacy: false,
     }
 }
 
@@ -27,6 +36,7 @@ pub fn answer() -> Answer {
         version: Some(Version {
             name_raw: "§cPaper 1.21".to_owned(),
             name_clean: "Paper 1.21".to_owned(),
+            name_html: "<span style=\"color:#ff5555\">Paper 1.21</span>".to_owned(),
             protocol: Some(774),
         }),
         players: Some(Players {
@@ -36,11 +46,14 @@ pub fn answer() -> Answer {
                 uuid: Some("069a79f4-44e9-4726-a5be-fca90e38aaf5".to_owned()),
                 name_raw: "Notch".to_owned(),
                 name_clean: "Notch".to_owned(),
+                name_html: "Notch".to_owned(),
             }],
         }),
         motd: Motd {
             raw: "§6Hello".to_owned(),
             clean: "Hello".to_owned(),
+            html: "<span style=\"color:#ffaa00\">Hello</span>".to_owned(),
+            minimessage: "<gold>Hello</gold>".to_owned(),
         },
         icon: None,
         software: Some("Paper".to_owned()),
@@ -64,7 +77,10 @@ fn slow() -> Answer {
 }
 
 fn timeout() -> Outcome {
-    Err(Failure::Timeout { after_ms: 5000 })
+    Err(Failure::Timeout {
+        awaited: Awaited::FirstByte,
+        after_ms: 5000,
+    })
 }
 
 fn closed() -> Outcome {
@@ -166,26 +182,102 @@ fn the_stored_form_is_pinned() {
         &target(),
         Timestamp::from_seconds(1_795_255_201),
     );
+    known.srv_record = Some(SrvRecord {
+        host: "node1.example.net".to_owned(),
+        port: 25570,
+    });
+    known.ip_address = Some("2001:db8::1".parse().unwrap());
+    let srv = DnsAnswer {
+        until: Timestamp::from_seconds(1_795_255_500),
+        exists: true,
+        records: vec!["5 0 25570 node1.example.net".to_owned()],
+    };
     let snapshot = Snapshot {
         v: Version1,
         targets: [("main", known), ("survival", lost)]
             .map(|(id, seen)| (id.parse().unwrap(), seen))
             .into(),
+        dns: [("srv mc.example.com".to_owned(), srv)].into(),
+        writes: Some(Writes {
+            day: Timestamp::from_seconds(1_795_219_200),
+            count: 17,
+        }),
     };
     let pinned = concat!(
+        r#"{"v":1,"targets":{"main":{"state":"online","reason":null,"online":true,"failures":0,"#,
+        r#""host":"mc.example.com","port":25565,"ip_address":"2001:db8::1","#,
+        r#""srv_record":{"host":"node1.example.net","port":25570},"#,
+        r#""retrieved_at":"2026-11-21T10:00:00Z","answer":{"#,
+        r#""latency_ms":{"connect":8,"status":11,"pong":9},"#,
+        r##""version":{"name_raw":"§cPaper 1.21","name_clean":"Paper 1.21","##,
+        r##""name_html":"<span style=\"color:#ff5555\">Paper 1.21</span>","protocol":774},"##,
+        r#""players":{"online":1,"max":20,"list":[{"uuid":"069a79f4-44e9-4726-a5be-fca90e38aaf5","#,
+        r#""name_raw":"Notch","name_clean":"Notch","name_html":"Notch"}]},"#,
+        r##""motd":{"raw":"§6Hello","clean":"Hello","##,
+        r##""html":"<span style=\"color:#ffaa00\">Hello</span>","minimessage":"<gold>Hello</gold>"},"##,
+        r#""icon":"data:image/png;base64,iVBORw0KGgo=","software":"Paper"}},"#,
+        r#""survival":{"state":"starting","reason":"closed-before-status","online":false,"#,
+        r#""failures":2,"host":"mc.example.com","port":25565,"ip_address":null,"srv_record":null,"#,
+        r#""retrieved_at":"2026-11-21T10:00:01Z","answer":null}},"#,
+        r#""dns":{"srv mc.example.com":{"until":"2026-11-21T10:05:00Z","exists":true,"#,
+        r#""records":["5 0 25570 node1.example.net"]}},"#,
+        r#""writes":{"day":"2026-11-21T00:00:00Z","count":17}}"#,
+    );
+    assert_eq!(serde_json::to_string(&snapshot).unwrap(), pinned);
+    assert_eq!(serde_json::from_str::<Snapshot>(pinned).unwrap(), snapshot);
+}
+
+#[test]
+fn what_was_stored_before_there_was_more_to_say_still_reads() {
+    let old = concat!(
         r#"{"v":1,"targets":{"main":{"state":"online","reason":null,"online":true,"failures":0,"#,
         r#""host":"mc.example.com","port":25565,"retrieved_at":"2026-11-21T10:00:00Z","answer":{"#,
         r#""latency_ms":{"connect":8,"status":11,"pong":9},"#,
         r#""version":{"name_raw":"§cPaper 1.21","name_clean":"Paper 1.21","protocol":774},"#,
         r#""players":{"online":1,"max":20,"list":[{"uuid":"069a79f4-44e9-4726-a5be-fca90e38aaf5","#,
         r#""name_raw":"Notch","name_clean":"Notch"}]},"motd":{"raw":"§6Hello","clean":"Hello"},"#,
-        r#""icon":"data:image/png;base64,iVBORw0KGgo=","software":"Paper"}},"#,
-        r#""survival":{"state":"starting","reason":"closed-before-status","online":false,"#,
-        r#""failures":2,"host":"mc.example.com","port":25565,"#,
-        r#""retrieved_at":"2026-11-21T10:00:01Z","answer":null}}}"#,
+        r#""icon":null,"software":"Paper"}}}}"#,
     );
-    assert_eq!(serde_json::to_string(&snapshot).unwrap(), pinned);
-    assert_eq!(serde_json::from_str::<Snapshot>(pinned).unwrap(), snapshot);
+    let snapshot = serde_json::from_str::<Snapshot>(old).unwrap();
+    let seen = snapshot.targets.values().next().unwrap();
+    assert_eq!(seen.answer.as_ref().unwrap().motd.clean, "Hello");
+    assert_eq!((seen.ip_address, &seen.srv_record), (None, &None));
+    assert_eq!((snapshot.dns.len(), snapshot.writes), (0, None));
+}
+
+#[test]
+fn how_many_failures_mean_offline_is_configured() {
+    use State::{Degraded, Offline, Online};
+    for (offline_after, expected) in [
+        (1, [Online, Offline, Offline, Offline]),
+        (3, [Online, Degraded, Degraded, Offline]),
+    ] {
+        let mut patient = target();
+        patient.offline_after = offline_after;
+        let mut seen = answered_at(0);
+        let mut states = vec![seen.state];
+        for minute in 1..4 {
+            let now = Timestamp::from_seconds(60 * minute);
+            seen = observe(Some(&seen), timeout(), &patient, now);
+            states.push(seen.state);
+        }
+        assert_eq!(states, expected);
+    }
+}
+
+#[test]
+fn names_that_were_stored_do_not_outlive_privacy() {
+    let mut discreet = target();
+    discreet.privacy = true;
+    let before = answered_at(0);
+    let seen = observe(
+        Some(&before),
+        timeout(),
+        &discreet,
+        Timestamp::from_seconds(60),
+    );
+    let players = seen.answer.unwrap().players.unwrap();
+    assert_eq!((players.online, players.list), (Some(1), Vec::new()));
 }
 
 fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {
@@ -235,7 +327,7 @@ proptest! {
                 seen.state == State::Starting,
                 seen.reason == Some(Reason::ClosedBeforeStatus)
             );
-            prop_assert!(seen.failures <= OFFLINE_AFTER);
+            prop_assert!(seen.failures <= target().offline_after);
         }
     }
 }

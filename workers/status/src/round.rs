@@ -1,6 +1,8 @@
 //! One run of the cron: every target is pinged, and what is new is kept.
 //!
-//! Running it twice does no harm: it only ever replaces what was seen by what is seen now.
+//! Running it twice does no harm: it only ever replaces what was seen by what is seen now. Each target does one thing at a
+//! time, a question to DNS or a connection, and six of them are at it: so no more than six connections are open. Those that did not answer last
+//! time come last, so that they delay nobody.
 
 use std::collections::BTreeMap;
 
@@ -10,42 +12,100 @@ use minecraft::failure::Failure as PingFailure;
 use types::{
     TargetId, Timestamp,
     config::{StatusConfig, Target},
-    status::{Observation, State},
+    status::{Observation, Snapshot, State, Version1},
 };
 use worker::Env;
 
 use crate::{
+    allowance::Allowance,
+    doh::Doh,
     governor,
+    memory::Memory,
+    news::{self, News},
     observe::{Outcome, observe},
     ping::ping,
+    resolve::{Cache, Place, Resolver},
     store::{self, Store},
     tcp::Tcp,
 };
 
-/// Pings all targets. When KV cannot be read nothing is done: what is stored must not be replaced
-/// by something that has forgotten it.
-pub async fn run(env: &Env, config: &StatusConfig) -> Result<(), Failure> {
+/// What was seen of every target.
+pub type Seen = BTreeMap<TargetId, Observation>;
+
+/// Pings all targets and gives what was seen of them, written or not. When KV cannot be read nothing is done: what
+/// is stored must not be replaced by something that has forgotten it.
+pub async fn run(env: &Env, config: &StatusConfig) -> Result<Seen, Failure> {
     let store = Store::new(env);
-    let kept = store.kept().await?;
-    let stored: BTreeMap<TargetId, Observation> = config
+    let kept = store.snapshot().await?;
+    let stored: Seen = config
         .targets
         .iter()
-        .filter_map(|target| Some((target.id.clone(), store::read(&kept, &target.id)?)))
+        .filter_map(|target| Some((target.id.clone(), store::read(&kept.targets, target)?)))
         .collect();
-    let pings = config.targets.iter().map(|target| async {
-        let outcome = ping(&Tcp, target).await;
-        let previous = stored.get(&target.id);
-        let now = clock::now();
-        (target.id.clone(), seen(previous, outcome, target, now))
+    let is_whole = kept.targets.len() == stored.len();
+    let memory = Memory::take();
+    let (dns, so_far) = memory.joined(kept.dns, kept.writes);
+    let (new, dns) = ping_all(config, &stored, &memory, dns).await;
+
+    let news = if is_whole {
+        news::between(&stored, &new)
+    } else {
+        News::State
+    };
+    let oldest = stored.values().map(|seen| seen.retrieved_at).min();
+    let due = governor::decide(news, oldest, so_far, config.kv_writes_per_day, clock::now());
+    let snapshot = Snapshot {
+        v: Version1,
+        targets: new,
+        dns,
+        writes: due.or(so_far),
+    };
+    if due.is_some()
+        && let Err(failure) = store.keep(&snapshot).await
+    {
+        // What was seen is still good for those who record it.
+        log::error("kv", &failure.into_message());
+    }
+    let memory = Memory {
+        targets: snapshot.targets,
+        dns: snapshot.dns,
+        writes: snapshot.writes,
+    };
+    memory.clone().leave();
+    Ok(memory.targets)
+}
+
+async fn ping_all(
+    config: &StatusConfig,
+    stored: &Seen,
+    memory: &Memory,
+    dns: Cache,
+) -> (Seen, Cache) {
+    let previous = |id: &TargetId| memory.newest(id, stored.get(id));
+    let failed = |target: &&Target| previous(&target.id).is_some_and(|seen| seen.failures > 0);
+    let (last, first): (Vec<&Target>, Vec<&Target>) = config.targets.iter().partition(failed);
+
+    let doh = Doh::new(config);
+    let allowance = Allowance::beside(&config.targets);
+    let resolver = Resolver::new(&doh, dns, &allowance);
+    let pings = first.into_iter().chain(last).map(|target| async {
+        let place = resolver.place(target).await;
+        let mut outcome = ping(&Tcp, target, &place, &allowance).await;
+        if outcome.as_ref().is_err_and(PingFailure::is_unconnected)
+            && resolver.is_unknown(&place.host).await
+        {
+            outcome = Err(PingFailure::Dns {
+                host: place.host.clone(),
+            });
+        }
+        let seen = seen(previous(&target.id), outcome, target, place, clock::now());
+        (target.id.clone(), seen)
     });
-    let new: BTreeMap<TargetId, Observation> = stream::iter(pings)
+    let new = stream::iter(pings)
         .buffer_unordered(StatusConfig::AT_ONCE as usize)
         .collect()
         .await;
-    if kept.len() != stored.len() || governor::is_due(&stored, &new, clock::now()) {
-        store.keep(new).await?;
-    }
-    Ok(())
+    (new, resolver.into_cache())
 }
 
 /// The observation that a ping leads to. A change of state is logged, since that is what an
@@ -54,10 +114,13 @@ fn seen(
     previous: Option<&Observation>,
     outcome: Outcome,
     target: &Target,
+    place: Place,
     now: Timestamp,
 ) -> Observation {
     let failure = outcome.as_ref().err().cloned();
-    let observation = observe(previous, outcome, target, now);
+    let mut observation = observe(previous, outcome, target, now);
+    observation.ip_address = place.ip.filter(|_| place.is_public);
+    observation.srv_record = place.srv_record;
     let before = previous.map(|previous| previous.state);
     if before != Some(observation.state) {
         let line = change(before, &observation, failure.as_ref());
@@ -89,12 +152,17 @@ fn change(before: Option<State>, now: &Observation, failure: Option<&PingFailure
 
 #[cfg(test)]
 mod tests {
+    use minecraft::failure::Awaited;
+
     use super::*;
     use crate::observe::tests::{answered_at, target};
 
     #[test]
     fn a_change_of_state_is_one_line_with_its_reason() {
-        let timeout = || PingFailure::Timeout { after_ms: 5000 };
+        let timeout = || PingFailure::Timeout {
+            awaited: Awaited::FirstByte,
+            after_ms: 5000,
+        };
         let before = answered_at(0);
         let now = Timestamp::from_seconds(60);
         let lost = observe(Some(&before), Err(timeout()), &target(), now);

@@ -10,9 +10,12 @@ use edge::{
 use serde_json::value::RawValue;
 use types::{
     TargetId,
+    config::Target,
     status::{Observation, Snapshot, Version1},
 };
 use worker::Env;
+
+use crate::{observe::without_names, snapshot};
 
 const BINDING: &str = "STATUS_KV";
 const KEY: &str = "status";
@@ -29,34 +32,49 @@ impl<'a> Store<'a> {
         Self { env }
     }
 
-    /// What is stored; nothing when the value cannot be read, which is logged.
+    /// What is stored of the targets.
     pub async fn kept(&self) -> Result<Kept, Failure> {
+        Ok(self.snapshot().await?.targets)
+    }
+
+    /// What is stored; nothing when the value cannot be read, which is logged.
+    pub async fn snapshot(&self) -> Result<Snapshot<Box<RawValue>>, Failure> {
         let entry: Entry<Snapshot<Box<RawValue>>> = Entry::new(self.env, BINDING, KEY)?;
+        let nothing = Snapshot {
+            v: Version1,
+            targets: Kept::new(),
+            dns: BTreeMap::new(),
+            writes: None,
+        };
         Ok(match entry.read().await? {
-            Held::Missing => Kept::new(),
+            Held::Missing => nothing,
             Held::Corrupt(what) => {
                 log::warn("kv", &what);
-                Kept::new()
+                nothing
             }
-            Held::Value { value, .. } => value.targets,
+            Held::Value { value, .. } => value,
         })
     }
 
-    pub async fn keep(&self, targets: BTreeMap<TargetId, Observation>) -> Result<(), Failure> {
-        let snapshot = Snapshot {
-            v: Version1,
-            targets,
-        };
+    pub async fn keep(&self, snapshot: &Snapshot) -> Result<(), Failure> {
         let entry: Entry<Snapshot> = Entry::new(self.env, BINDING, KEY)?;
-        entry.write(&snapshot).await.map(drop)
+        let written = entry.write(snapshot).await.map(drop);
+        snapshot::forget();
+        written
     }
 }
 
-/// Reads one target of what is stored. What cannot be read is as good as nothing: it is logged, and
-/// the next run of the cron replaces it.
-pub fn read(kept: &Kept, id: &TargetId) -> Option<Observation> {
+/// Reads one target of what is stored; of one with privacy without the names that may have been
+/// stored before. What cannot be read is as good as nothing: it is logged, and the next run of the
+/// cron replaces it.
+pub fn read(kept: &Kept, target: &Target) -> Option<Observation> {
+    let id = &target.id;
     let parsed = serde_json::from_str(kept.get(id)?.get());
-    parsed
+    let mut seen: Observation = parsed
         .inspect_err(|error| log::warn("kv", &format!("KV {KEY}: target {id}: {error}")))
-        .ok()
+        .ok()?;
+    if let Some(answer) = seen.answer.as_mut().filter(|_| target.privacy) {
+        without_names(answer);
+    }
+    Some(seen)
 }

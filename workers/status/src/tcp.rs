@@ -3,17 +3,21 @@
 use std::time::Duration;
 
 use edge::{clock, socket};
-use minecraft::failure::Failure;
-use types::config::Target;
+use minecraft::failure::{Awaited, Failure};
 
-use crate::ping::{Connection, Network};
+use crate::{
+    ping::{Connection, Network, Patience},
+    resolve::Place,
+};
 
 /// TCP as the platform has it.
 pub struct Tcp;
 
 pub struct TcpConnection {
     socket: socket::Connection,
-    timeout_ms: u32,
+    patience: Patience,
+    /// Whether anything was received yet.
+    answered: bool,
 }
 
 impl Network for Tcp {
@@ -23,34 +27,49 @@ impl Network for Tcp {
         clock::millis()
     }
 
-    async fn dial(&self, target: &Target) -> Result<TcpConnection, Failure> {
-        let to = target.dial();
-        let timeout_ms = target.timeout_ms;
-        let timeout = Duration::from_millis(timeout_ms.into());
-        let opened = socket::Connection::open(&to.host, to.port_or_default(), timeout).await;
-        let socket = opened.map_err(|error| match error {
+    async fn dial(&self, place: &Place, patience: Patience) -> Result<TcpConnection, Failure> {
+        let left = (patience.deadline_ms - clock::millis()).clamp(0, patience.connect.into());
+        let timeout = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        let opened = socket::Connection::open(&place.host, place.port, timeout).await;
+        let mut socket = opened.map_err(|error| match error {
             socket::SocketError::Timeout => Failure::Timeout {
-                after_ms: timeout_ms,
+                awaited: Awaited::Connection,
+                after_ms: patience.connect,
             },
             socket::SocketError::Refused(detail) | socket::SocketError::Broken(detail) => {
                 Failure::Refused { detail }
             }
         })?;
-        Ok(TcpConnection { socket, timeout_ms })
+        socket.set_deadline(patience.deadline_ms);
+        Ok(TcpConnection {
+            socket,
+            patience,
+            answered: false,
+        })
     }
 }
 
 impl TcpConnection {
+    /// The end of the wait for the first byte, or for the rest.
     fn timeout(&self) -> Failure {
-        Failure::Timeout {
-            after_ms: self.timeout_ms,
-        }
+        let (awaited, after_ms) = if self.answered {
+            (Awaited::WholeAnswer, self.patience.total)
+        } else {
+            (Awaited::FirstByte, self.patience.first_byte)
+        };
+        Failure::Timeout { awaited, after_ms }
     }
 }
 
 impl Connection for TcpConnection {
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.socket.write(bytes).await.map_err(|error| match error {
+        let sent = self.socket.write(bytes).await;
+        if !self.answered {
+            let first_byte_due = clock::millis() + i64::from(self.patience.first_byte);
+            let deadline_ms = first_byte_due.min(self.patience.deadline_ms);
+            self.socket.set_deadline(deadline_ms);
+        }
+        sent.map_err(|error| match error {
             socket::SocketError::Timeout => self.timeout(),
             _ => Failure::ClosedBeforeStatus,
         })
@@ -61,7 +80,11 @@ impl Connection for TcpConnection {
         match self.socket.read(buffer).await {
             Err(socket::SocketError::Timeout) => Err(self.timeout()),
             Err(_) => Ok(0),
-            Ok(length) => Ok(length),
+            Ok(length) => {
+                self.answered = true;
+                self.socket.set_deadline(self.patience.deadline_ms);
+                Ok(length)
+            }
         }
     }
 

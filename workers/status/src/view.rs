@@ -1,4 +1,7 @@
 //! What a reader gets: the stored observation, seen at a moment.
+//!
+//! Every shape that is served (`views`) is made of this one, so that what is in effect and what is
+//! stale is decided once.
 
 use std::borrow::Cow;
 
@@ -24,8 +27,8 @@ pub fn status<'a>(id: &'a TargetId, seen: &'a Observation, now: Timestamp) -> St
         online: seen.online,
         host: &seen.host,
         port: seen.port,
-        ip_address: None,
-        srv_record: None,
+        ip_address: seen.ip_address,
+        srv_record: seen.srv_record.as_ref(),
         retrieved_at: seen.retrieved_at,
         age_seconds,
         stale,
@@ -42,7 +45,7 @@ pub fn status<'a>(id: &'a TargetId, seen: &'a Observation, now: Timestamp) -> St
     }
 }
 
-/// What the entity tag is the hash of: the text that is stored, and whether it has become stale,
+/// What the entity tag is the hash of: what stands for the stored observation, and whether it has become stale,
 /// which changes the body without anything being written.
 pub fn tagged_text(stored: &str, stale: bool) -> Cow<'_, str> {
     if stale {
@@ -76,11 +79,14 @@ mod tests {
                 "host": "mc.example.com", "port": 25565, "ip_address": null, "srv_record": null,
                 "retrieved_at": "2026-11-21T10:00:00Z", "age_seconds": 12, "stale": false,
                 "latency_ms": {"connect": 8, "status": 11, "pong": 9},
-                "version": {"name_raw": "§cPaper 1.21", "name_clean": "Paper 1.21", "protocol": 774},
+                "version": {"name_raw": "§cPaper 1.21", "name_clean": "Paper 1.21",
+                    "name_html": "<span style=\"color:#ff5555\">Paper 1.21</span>", "protocol": 774},
                 "players": {"online": 1, "max": 20, "list": [
-                    {"uuid": "069a79f4-44e9-4726-a5be-fca90e38aaf5", "name_raw": "Notch", "name_clean": "Notch"}
+                    {"uuid": "069a79f4-44e9-4726-a5be-fca90e38aaf5", "name_raw": "Notch",
+                        "name_clean": "Notch", "name_html": "Notch"}
                 ]},
-                "motd": {"raw": "§6Hello", "clean": "Hello"},
+                "motd": {"raw": "§6Hello", "clean": "Hello", "minimessage": "<gold>Hello</gold>",
+                    "html": "<span style=\"color:#ffaa00\">Hello</span>"},
                 "icon": null, "software": "Paper",
                 "maintenance": {"active": false, "message": null, "starts_at": null, "ends_at": null},
                 "observed": {"motd": {"clean": "Hello"}}

@@ -21,7 +21,7 @@ pub use ddns::{DdnsConfig, DdnsHost};
 pub use gateway::{GatewayConfig, HostPattern, PathPrefix, Route};
 pub use host::HostName;
 pub use pack::{PackConfig, PublicUrl, WebhookUrl};
-pub use status::{StatusConfig, Target};
+pub use status::{DohUrl, LegacyPing, ProxyProtocol, StatusConfig, Target, is_public_name};
 
 /// The secrets a worker may have beside its `[vars]`.
 pub const SECRETS: [&str; 2] = ["TOKENS", "WEBHOOK_SECRET"];

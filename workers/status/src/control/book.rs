@@ -1,0 +1,225 @@
+//! The book of revisions and the value in KV, kept together. How, the parent module tells.
+
+use edge::Failure;
+use types::{
+    Code, Sha1, Timestamp,
+    control::{Document, Invalid, MAX_BYTES},
+};
+
+use super::{change, text};
+
+/// How long KV may take to show a write everywhere, with some to spare.
+pub const SETTLED_SECONDS: i64 = 90;
+/// For how long a text that was taken over from KV may be seen there again.
+pub const TAKEN_SECONDS: i64 = 600;
+/// How often a change begins again because another one was first.
+const ATTEMPTS: usize = 6;
+/// Who changed what was changed by hand in KV.
+const BY_HAND: &str = "kv";
+
+/// A revision as it stands in the book.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub revision: u32,
+    pub at: Timestamp,
+    /// The document, as KV is to hold it.
+    pub after: String,
+}
+
+/// A revision to be claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    pub revision: u32,
+    pub at: Timestamp,
+    pub by: String,
+    pub before: Option<String>,
+    pub after: String,
+    /// Of the text in KV that is taken over.
+    pub kv_sha1: Option<Sha1>,
+}
+
+/// D1 and KV, as this module uses them.
+pub trait Book {
+    /// The last revision, if there is one.
+    async fn last(&self) -> Result<Option<Row>, Failure>;
+    /// A revision's text.
+    async fn text(&self, revision: u32) -> Result<Option<String>, Failure>;
+    /// Whether a text of this hash was taken over from KV since then.
+    async fn was_taken(&self, kv_sha1: &Sha1, since: Timestamp) -> Result<bool, Failure>;
+    /// Inserts the row, unless its revision is there.
+    async fn claim(&self, claim: &Claim) -> Result<bool, Failure>;
+    /// What KV holds, as seen from here.
+    async fn held(&self) -> Result<Option<String>, Failure>;
+    async fn hold(&self, text: &str) -> Result<(), Failure>;
+    /// Puts on the log what was found or survived.
+    fn tell(&self, what: &str);
+}
+
+/// The last revision, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Current {
+    pub document: Document,
+    /// As it is stored; its hash is the entity tag.
+    pub text: String,
+    /// What is wrong with what KV holds instead, if it was broken by hand.
+    pub problem: Option<Invalid>,
+}
+
+impl Current {
+    /// What there is before the first change.
+    fn first() -> Self {
+        Self::made(Document::default())
+    }
+
+    fn made(document: Document) -> Self {
+        Self {
+            text: document.to_text(),
+            document,
+            problem: None,
+        }
+    }
+
+    /// What a row holds.
+    pub fn of(row: Row) -> Result<Self, Failure> {
+        let document = Document::from_text(&row.after).map_err(|error| {
+            Failure::internal(format!("control_history {}: {error}", row.revision))
+        })?;
+        Ok(Self {
+            document,
+            text: row.after,
+            problem: None,
+        })
+    }
+}
+
+/// Reads a text that is said to be a document, as KV may hold it after an edit by hand.
+pub fn read(text: &str) -> Result<Document, Invalid> {
+    if text.len() > MAX_BYTES {
+        let message = format!("has {} bytes; {MAX_BYTES} are the most", text.len());
+        return Err(Invalid::new("", message));
+    }
+    let document = Document::from_text(text)?;
+    document.validate(text::check)?;
+    Ok(document)
+}
+
+/// The last revision, after whatever was found in KV has been dealt with.
+pub async fn current(book: &impl Book, now: Timestamp) -> Result<Current, Failure> {
+    for _ in 0..ATTEMPTS {
+        let last = book.last().await?;
+        let held = book.held().await?;
+        let settled = last
+            .as_ref()
+            .is_none_or(|last| now - last.at > SETTLED_SECONDS);
+        let last = last.map_or_else(|| Ok(Current::first()), Current::of)?;
+        let Some(held) = held else {
+            if settled && last.document.revision > 0 {
+                repair(book, &last.text).await;
+            }
+            return Ok(last);
+        };
+        if held == last.text {
+            return Ok(last);
+        }
+        let edited = match read(&held) {
+            Err(problem) => {
+                let problem = Some(problem);
+                return Ok(Current { problem, ..last });
+            }
+            Ok(edited) => edited,
+        };
+        let hash = Sha1::of(held.as_bytes());
+        let next = change::next(edited.clone(), &last.document, BY_HAND, now);
+        let old = next.wants_same(&last.document)
+            || book.text(edited.revision).await?.as_ref() == Some(&held)
+            || book
+                .was_taken(&hash, now.plus_seconds(-TAKEN_SECONDS))
+                .await?;
+        if old {
+            if settled {
+                repair(book, &last.text).await;
+            }
+            return Ok(last);
+        }
+        if let Some(taken) = claim(book, &next, &last, Some(hash), now).await? {
+            book.tell(&format!("an edit by hand is revision {}", next.revision));
+            repair(book, &taken.text).await;
+            return Ok(taken);
+        }
+    }
+    Err(busy())
+}
+
+/// Makes the next revision. `wish` makes a document of the last one, and is asked again when another
+/// change was first; a wish for what is there already changes nothing.
+pub async fn change(
+    book: &impl Book,
+    by: &str,
+    now: Timestamp,
+    wish: impl Fn(&Current) -> Result<Document, Failure>,
+) -> Result<Current, Failure> {
+    for _ in 0..ATTEMPTS {
+        let last = current(book, now).await?;
+        let next = change::next(wish(&last)?, &last.document, by, now);
+        if next.wants_same(&last.document) {
+            if last.problem.is_some() {
+                book.hold(&last.text).await?;
+            }
+            return Ok(Current {
+                problem: None,
+                ..last
+            });
+        }
+        if let Some(made) = claim(book, &next, &last, None, now).await? {
+            publish(book, &made).await;
+            return Ok(made);
+        }
+    }
+    Err(busy())
+}
+
+fn busy() -> Failure {
+    let detail = "others keep changing the document; nothing was changed, try again";
+    Failure::new(Code::Conflict, detail)
+}
+
+/// Claims the revision of `next`; `None` when another change has it.
+async fn claim(
+    book: &impl Book,
+    next: &Document,
+    last: &Current,
+    kv_sha1: Option<Sha1>,
+    now: Timestamp,
+) -> Result<Option<Current>, Failure> {
+    let made = Current::made(next.clone());
+    let claim = Claim {
+        revision: next.revision,
+        at: now,
+        by: next.updated_by.clone().unwrap_or_default(),
+        before: (last.document.revision > 0).then(|| last.text.clone()),
+        after: made.text.clone(),
+        kv_sha1,
+    };
+    Ok(book.claim(&claim).await?.then_some(made))
+}
+
+/// Writes a revision to KV, and over it any that was made meanwhile and may have been written before.
+async fn publish(book: &impl Book, made: &Current) {
+    repair(book, &made.text).await;
+    match book.last().await {
+        Ok(Some(last)) if last.revision > made.document.revision => repair(book, &last.after).await,
+        Ok(_) => {}
+        Err(failure) => book.tell(&failure.into_message()),
+    }
+}
+
+/// Writes to KV. That it fails is survived: the revision is made, and the cron writes it again.
+async fn repair(book: &impl Book, text: &str) {
+    if let Err(failure) = book.hold(text).await {
+        book.tell(&failure.into_message());
+    }
+}
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

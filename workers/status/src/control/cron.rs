@@ -1,0 +1,57 @@
+//! The cron's part: what is to be repaired, latched or forgotten.
+
+use edge::{Failure, clock, log};
+use futures::future::join;
+use types::{config::StatusConfig, control::Document};
+use worker::Env;
+
+use super::{
+    book::{self, Current},
+    effective,
+    store::{KEY, Platform},
+};
+use crate::store::{self, Store};
+
+/// Who ended what ended by itself.
+const BY_SCHEDULE: &str = "auto-end";
+/// How long a proxy is listed that reports no more.
+const FORGOTTEN_SECONDS: i64 = 24 * 60 * 60;
+
+/// One run. Running it twice does no harm.
+pub async fn tick(env: &Env, config: &StatusConfig) -> Result<(), Failure> {
+    let now = clock::now();
+    let platform = Platform::new(env)?;
+    let (current, kept) = join(book::current(&platform, now), Store::new(env).kept()).await;
+    let (current, kept) = (current?, kept?);
+    if let Some(problem) = &current.problem {
+        let told = format!(
+            "KV {KEY}: {problem}; revision {} stays in force",
+            current.document.revision
+        );
+        log::error("control", &told);
+    }
+    let over = |document: &Document| -> Vec<_> {
+        let targets = config.targets.iter();
+        targets
+            .filter_map(|target| {
+                let seen = store::read(&kept, target);
+                let ends_at = effective::to_latch(document, &target.id, seen.as_ref(), now)?;
+                Some((target.id.clone(), ends_at))
+            })
+            .collect()
+    };
+    if !over(&current.document).is_empty() {
+        let latched = |last: &Current| {
+            let mut document = last.document.clone();
+            document.ended.extend(over(&last.document));
+            Ok(document)
+        };
+        book::change(&platform, BY_SCHEDULE, now, latched).await?;
+    }
+    if now.as_seconds().rem_euclid(3600) < 60 {
+        platform
+            .forget(now.plus_seconds(-FORGOTTEN_SECONDS))
+            .await?;
+    }
+    Ok(())
+}
