@@ -3,8 +3,8 @@
 //! Routes (`openapi.yaml`, tag *status*): `GET /api/status`, `GET /api/status/<target>`. State: the
 //! key `status` of KV `STATUS_KV` holds the last observation of every target; only the cron writes
 //! it, and a reader never causes a ping. This file wires the events; `http` reads requests, `round`
-//! is one run of the cron, `resolve`, `ping`, `observe`, `news`, `governor` and `answer` decide, `store`,
-//! `doh` and `tcp` reach the outside, `memory` is what an instance knows of its last run.
+//! is one run of the cron, `resolve`, `ping`, `observe`, `news`, `governor` and `answer` decide,
+//! `store`, `doh` and `tcp` reach the outside, `memory` is what an instance knows of its last run.
 
 mod allowance;
 mod answer;
