@@ -75,10 +75,13 @@ export default {
   },
   async fetch(request, env) {
     if (request.method === "PUT") {
-      await env.STATUS_KV.put("status", await request.text());
+      const one = await request.json();
+      const targets = Object.fromEntries(Array.from({ length: ${TARGETS} }, (_, n) => ["t" + n, one]));
+      await env.STATUS_KV.put("status", JSON.stringify({ v: 1, targets }));
       return new Response(null, { status: 201 });
     }
-    return new Response(await env.STATUS_KV.get("status"), { headers: { "Content-Type": "application/json" } });
+    const { targets } = await env.STATUS_KV.get("status", "json");
+    return Response.json(targets.t0);
   },
 };`);
 
@@ -101,7 +104,7 @@ async function crons(): Promise<number[]> {
   return figures.map(median);
 }
 
-/** Requests a second and CPU a request of the plain worker and ours, which read the same. */
+/** Requests a second and CPU a request of the plain worker and ours, which read the same: twenty targets in one value, of which one is answered. */
 async function reads(): Promise<{ rate: number; cpuMs: number }[]> {
   const [, plain, own] = sides.map(({ running }) => running) as [Running, Running, Running];
   const path = "/api/status";

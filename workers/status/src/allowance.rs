@@ -1,7 +1,7 @@
 //! What one run of the cron may still ask of the network.
 //!
-//! A run has 50 requests in the free plan, and what goes beyond fails. Each target's ping comes first; questions to DNS, second tries
-//! and legacy pings share the rest.
+//! A run has 50 requests in the free plan, and what goes beyond fails. Each target's ping comes
+//! first; questions to DNS, second tries and legacy pings share the rest.
 
 use std::cell::Cell;
 

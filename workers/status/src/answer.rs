@@ -1,8 +1,8 @@
 //! What is kept of a server's answer: bounded, so that twenty targets fit in one KV value whatever
 //! they send.
 //!
-//! Characters are cut off at the end. Where there are more styles than would be shown by any server, the
-//! text goes on in the last one: HTML takes a hundred bytes for each.
+//! Characters are cut off at the end. Where there are more styles than would be shown by any
+//! server, the text goes on in the last one: HTML takes a hundred bytes for each.
 
 use minecraft::{
     clean::{self, ServerStatus},

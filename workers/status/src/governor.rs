@@ -1,9 +1,10 @@
 //! When a snapshot is written: KV takes 1,000 writes a day in the free plan, for everything.
 //!
-//! A write is due when there is news, or when what is stored is about to look old (the heartbeat). How many there may have been by any
-//! moment of the day is a line: it begins with a burst, so that a quiet server's news is told at once, and rises evenly, so that a server which
-//! flaps all day is written as often in the evening as in the morning. Above it lies a reserve, for the heartbeat and for news of a
-//! server's state.
+//! A write is due when there is news, or when what is stored is about to look old (the heartbeat).
+//! How many there may have been by any moment of the day is a line: it begins with a burst, so that
+//! a quiet server's news is told at once, and rises evenly, so that a server which flaps all day is
+//! written as often in the evening as in the morning. Above it lies a reserve, for the heartbeat
+//! and for news of a server's state.
 //!
 //! ```text
 //! budget ┤                         ·····──  reserve: state, heartbeat

@@ -1,7 +1,8 @@
 //! What an instance remembers from one run of the cron to the next.
 //!
-//! KV does not have it all: a run whose snapshot is not written counts failures too, and what another data centre reads may be a minute
-//! old. A new instance begins with what is stored, and nothing depends on more.
+//! KV does not have it all: a run whose snapshot is not written counts failures too, and what
+//! another data centre reads may be a minute old. A new instance begins with what is stored, and
+//! nothing depends on more.
 
 use std::{cell::RefCell, collections::BTreeMap};
 

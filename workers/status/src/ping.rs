@@ -1,8 +1,9 @@
 //! One ping of one target, over a port to the network.
 //!
-//! A status that was received is never lost: whatever goes wrong with the pong is `pong: null`. Each try has a connection of its own,
-//! and all of them one time-out. There is a second try where the answer was cut off, since such a server does answer; and
-//! where today's ping was not understood, the ones of old times are tried. If none of them is answered either, the failure is
+//! A status that was received is never lost: whatever goes wrong with the pong is `pong: null`.
+//! Each try has a connection of its own, and all of them one time-out. There is a second try where
+//! the answer was cut off, since such a server does answer; and where today's ping was not
+//! understood, the ones of old times are tried. If none of them is answered either, the failure is
 //! that of the first try.
 
 use minecraft::{

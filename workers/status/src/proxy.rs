@@ -1,12 +1,15 @@
 //! The addresses in the PROXY protocol's header.
 //!
-//! The runtime does not tell a socket its own address, so what is said of the source is not what the server would see. It has to be an
-//! address that no receiver takes amiss: private, loopback and documentation addresses are trusted or filtered by plugins and
-//! firewalls, and that of a stranger would put the ping down to them. Cloudflare publishes its own: `2a06:98c0:3600::103` is
-//! what it puts into `CF-Connecting-IP` where a Worker is the client ("HTTP headers", developers.cloudflare.com), and
-//! 162.158.0.0/15 is among the ranges that it connects to servers from (cloudflare.com/ips), of which this is the first address.
+//! The runtime does not tell a socket its own address, so what is said of the source is not what
+//! the server would see. It has to be an address that no receiver takes amiss: private, loopback
+//! and documentation addresses are trusted or filtered by plugins and firewalls, and that of a
+//! stranger would put the ping down to them. Cloudflare publishes its own: `2a06:98c0:3600::103` is
+//! what it puts into `CF-Connecting-IP` where a Worker is the client ("HTTP headers",
+//! developers.cloudflare.com), and 162.158.0.0/15 is among the ranges that it connects to servers
+//! from (cloudflare.com/ips), of which this is the first address.
 //!
-//! The destination is the server's address where it is known. Nothing is routed by it; where DNS did not say, it is the source.
+//! The destination is the server's address where it is known. Nothing is routed by it; where DNS
+//! did not say, it is the source.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -1,8 +1,9 @@
-//! Where a target is to be found: SRV records and addresses, by DNS-over-HTTPS, each for as long as it holds.
+//! Where a target is to be found: SRV records and addresses, by DNS-over-HTTPS, each for as long as
+//! it holds.
 //!
-//! DNS never stands between a server and its ping: when it fails, what it said last is good enough, and when it never said anything,
-//! the host itself is dialled. After one failure of the server that is asked, nothing more is asked of it in that run, so that
-//! a dead one costs one time-out.
+//! DNS never stands between a server and its ping: when it fails, what it said last is good enough,
+//! and when it never said anything, the host itself is dialled. After one failure of the server
+//! that is asked, nothing more is asked of it in that run, so that a dead one costs one time-out.
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,8 +1,9 @@
 //! One run of the cron: every target is pinged, and what is new is kept.
 //!
-//! Running it twice does no harm: it only ever replaces what was seen by what is seen now. Each target does one thing at a
-//! time, a question to DNS or a connection, and six of them are at it: so no more than six connections are open. Those that did not answer last
-//! time come last, so that they delay nobody.
+//! Running it twice does no harm: it only ever replaces what was seen by what is seen now. Each
+//! target does one thing at a time, a question to DNS or a connection, and six of them are at it:
+//! so no more than six connections are open. Those that did not answer last time come last, so that
+//! they delay nobody.
 
 use std::collections::BTreeMap;
 
@@ -32,8 +33,8 @@ use crate::{
 /// What was seen of every target.
 pub type Seen = BTreeMap<TargetId, Observation>;
 
-/// Pings all targets and gives what was seen of them, written or not. When KV cannot be read nothing is done: what
-/// is stored must not be replaced by something that has forgotten it.
+/// Pings all targets and gives what was seen of them, written or not. When KV cannot be read
+/// nothing is done: what is stored must not be replaced by something that has forgotten it.
 pub async fn run(env: &Env, config: &StatusConfig) -> Result<Seen, Failure> {
     let store = Store::new(env);
     let kept = store.snapshot().await?;
