@@ -242,19 +242,24 @@ test("what is no pack is rejected with the reason, stays, and is looked at once"
 });
 
 test("an object that is too large is rejected and stays", { timeout: TIMEOUT }, async () => {
-  const key = "incoming/large/x.zip";
-  const size = 1 << 26;
-  const split = Array.from({ length: Math.ceil((LARGEST + 1) / size) }, (_, index) => Math.min(size, LARGEST + 1 - index * size));
-  const parts = await bucket.createMultipartUpload(key);
-  const done = [];
-  for (const [index, length] of split.entries()) done.push(await parts.uploadPart(index + 1, new Uint8Array(length)));
-  await parts.complete(done);
-  await announce(key, "CompleteMultipartUpload");
-  const upload = await eventually("its outcome", async () => (await listed()).find((one) => one.key === key && one.reason));
-  assert.equal(upload.state, "rejected");
-  assert.match(upload.reason, /262144001 bytes.*262144000/);
-  assert.ok(await bucket.head(key));
-  await bucket.delete(key);
+  const folder = mkdtempSync(join(tmpdir(), "genkan-large-"));
+  const runtime = await run({ folder });
+  try {
+    const key = "incoming/large/x.zip";
+    await runtime.putZeros(key, LARGEST + 1);
+    const body = JSON.stringify({ action: "PutObject", object: { key } });
+    assert.equal((await runtime.request("/api/packs/events", { method: "POST", token: TOKEN, body })).status, 202);
+    const upload = await eventually("its outcome", async () => {
+      const { uploads: listed } = (await runtime.request("/api/uploads", { token: TOKEN })).json();
+      return listed.find((one: any) => one.key === key && one.reason);
+    });
+    assert.deepEqual([upload.state, upload.size], ["rejected", LARGEST + 1]);
+    assert.match(upload.reason, /262144001 bytes.*262144000/);
+    assert.ok(await (await runtime.r2()).head(key));
+  } finally {
+    await runtime.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("the cron finds what no message told of, once it is overdue", { timeout: TIMEOUT }, async () => {

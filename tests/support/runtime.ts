@@ -15,15 +15,24 @@ const { Miniflare } = require("miniflare");
 
 type Modules = Record<string, { type: "esm" | "wasm"; contents: string | Uint8Array }>;
 
-/** Writes down each dead letter, and each attempt at it, in KV. */
-const DEAD_LETTERS = `export default {
+/** Writes down each dead letter in KV, and puts objects of any size into the bucket from within. */
+const BESIDE = `export default {
   async queue(batch, env) {
     for (const message of batch.messages) {
       await env.LETTERS.put(message.id, JSON.stringify(message.body));
       message.ack();
     }
   },
-  fetch: () => new Response("not here", { status: 404 }),
+  async fetch(request, env) {
+    const { key, size } = await request.json();
+    const { readable, writable } = new FixedLengthStream(size);
+    const put = env.PACKS.put(key, readable);
+    const writer = writable.getWriter();
+    const zeros = new Uint8Array(1 << 20);
+    for (let left = size; left > 0; left -= zeros.length) await writer.write(zeros.subarray(0, Math.min(left, zeros.length)));
+    await Promise.all([writer.close(), put]);
+    return new Response("done");
+  },
 };`;
 
 export interface Settings {
@@ -45,6 +54,8 @@ export interface Runtime {
   log: string[];
   r2(): Promise<R2>;
   kv(): Promise<Kv>;
+  /** Puts an object of zeros. */
+  putZeros(key: string, size: number): Promise<void>;
   /** The bodies of what was given up, as JSON. */
   deadLetters(): Promise<unknown[]>;
   tokens: { operator: string };
@@ -96,10 +107,10 @@ export async function run(settings: Settings): Promise<Runtime> {
       },
       {
         config: {
-          name: "dead",
+          name: "beside",
           compatibilityDate: config.compatibility_date,
-          manifest: { mainModule: "index.js", modules: { "index.js": { type: "esm", contents: DEAD_LETTERS } } },
-          env: { LETTERS: { type: "kv", id: "letters" } },
+          manifest: { mainModule: "index.js", modules: { "index.js": { type: "esm", contents: BESIDE } } },
+          env: { LETTERS: { type: "kv", id: "letters" }, PACKS: { type: "r2", name: "packs" } },
           triggers: [{ type: "queue", name: consumer.dead_letter_queue, maxBatchTimeout: 0 }],
         },
       },
@@ -115,8 +126,13 @@ export async function run(settings: Settings): Promise<Runtime> {
     log,
     r2: () => miniflare.getR2Bucket("PACKS", "pack"),
     kv: () => miniflare.getKVNamespace("PACK_KV", "pack"),
+    putZeros: async (key, size) => {
+      const beside = await miniflare.getWorker("beside");
+      const done = await beside.fetch("http://beside/", { method: "POST", body: JSON.stringify({ key, size }) });
+      if (done.status !== 200) throw new Error(`${done.status} ${await done.text()}`);
+    },
     deadLetters: async () => {
-      const letters: Kv = await miniflare.getKVNamespace("LETTERS", "dead");
+      const letters: Kv = await miniflare.getKVNamespace("LETTERS", "beside");
       const { keys } = await letters.list();
       return Promise.all(keys.map(async ({ name }) => JSON.parse((await letters.get(name)) ?? "null")));
     },
