@@ -52,7 +52,8 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let problem = error.inner().to_string();
         match error.path().to_string().as_str() {
-            "." => problem,
+            // Of the whole, or of no member that is known.
+            "." | "?" => problem,
             member => format!("{member}: {problem}"),
         }
     })?;
