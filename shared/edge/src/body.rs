@@ -70,6 +70,7 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let problem = error.inner().to_string();
         match error.path().to_string().as_str() {
+            // Of the whole, or of no member that is known.
             "." | "?" => problem,
             member => format!("{member}: {problem}"),
         }
