@@ -97,7 +97,11 @@ pub async fn answer(
         media_type: reply::JSON,
         body: text.as_bytes(),
     };
-    ANSWERS.with(|answers| answers.keep(request.inner(), asked.pack.clone(), epoch, &content))?;
+    let kept =
+        ANSWERS.with(|answers| answers.keep(request.inner(), asked.pack.clone(), epoch, &content));
+    if let Err(failure) = kept {
+        log::warn("latest", &format!("{failure:?}"));
+    }
     reply::tagged(request.headers(), &tag, reply::JSON, || {
         Ok(text.into_bytes())
     })
