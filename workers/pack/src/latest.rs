@@ -100,7 +100,11 @@ pub async fn answer(
         media_type: content_type,
         body: body.as_bytes(),
     };
-    ANSWERS.with(|answers| answers.keep(request.inner(), asked.pack.clone(), epoch, &content))?;
+    let kept =
+        ANSWERS.with(|answers| answers.keep(request.inner(), asked.pack.clone(), epoch, &content));
+    if let Err(failure) = kept {
+        log::warn("latest", &failure.into_message());
+    }
     reply::tagged(request.headers(), &tag, content_type, || {
         Ok(body.into_bytes())
     })
