@@ -17,7 +17,8 @@ const asked: string[] = [];
 const proxy = createServer((incoming, response) => {
   asked.push(`${incoming.method} ${incoming.url}`);
   response.on("error", () => {});
-  void serve(response, incoming.url ?? "");
+  // The system may be gone before what it asked for has been passed on.
+  Promise.resolve(serve(response, incoming.url ?? "")).catch(() => response.destroy());
 });
 
 const passOn: Serve = async (response, path) => {
