@@ -22,7 +22,12 @@ pub fn if_match_allows(headers: &Headers, tag: &str) -> bool {
 /// Whether a `Range` counts (section 13.1.5): without `If-Range` it does, with one only when it
 /// is this tag. A date never matches here, since what is served by tag has none.
 pub fn if_range_allows(headers: &Headers, tag: &str) -> bool {
-    header(headers, "if-range").is_none_or(|condition| condition.trim() == tag)
+    header(headers, "if-range").is_none_or(|condition| is_tag(&condition, tag))
+}
+
+/// The comparison is strong, as section 13.1.5 has it: a weak tag never counts.
+fn is_tag(condition: &str, tag: &str) -> bool {
+    condition.trim() == tag
 }
 
 fn header(headers: &Headers, name: &str) -> Option<String> {
@@ -40,7 +45,9 @@ pub(crate) fn names(condition: &str, tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use proptest::prelude::*;
+
+    use super::{is_tag, names};
 
     #[test]
     fn a_list_a_weak_tag_and_a_star_name_it() {
@@ -60,6 +67,45 @@ mod tests {
     fn other_conditions_do_not() {
         for condition in ["", "a", r#""A""#, r#""b""#, r#""a"#, r#""ab""#, "W/*"] {
             assert!(!names(condition, r#""a""#), "{condition}");
+        }
+    }
+
+    /// A tag, strong or weak, with the spaces that a list may have.
+    fn tags() -> impl Strategy<Value = Vec<(String, bool)>> {
+        prop::collection::vec(("[!#-+\\--~]{0,12}", any::<bool>()), 0..6)
+    }
+
+    fn list(tags: &[(String, bool)]) -> String {
+        let weak = |weak: bool| if weak { "W/" } else { "" };
+        let written = tags
+            .iter()
+            .map(|(tag, is_weak)| format!("{}\"{tag}\"", weak(*is_weak)));
+        written.collect::<Vec<_>>().join(" , ")
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_names_exactly_the_tags_that_are_in_it(tags in tags(), own in "[!#-+\\--~]{0,12}") {
+            let own_tag = format!("\"{own}\"");
+            let is_in = tags.iter().any(|(tag, _)| *tag == own);
+            prop_assert_eq!(names(&list(&tags), &own_tag), is_in);
+            let more = [tags, vec![(own, true)]].concat();
+            prop_assert!(names(&list(&more), &own_tag));
+        }
+
+        #[test]
+        fn if_range_is_met_by_the_very_tag_alone(own in "[!#-+\\--~]{0,12}", other in ".{0,20}") {
+            let tag = format!("\"{own}\"");
+            let (spaced, weak) = (format!(" {tag} "), format!("W/{tag}"));
+            prop_assert!(is_tag(&spaced, &tag));
+            prop_assert!(!is_tag(&weak, &tag));
+            prop_assert_eq!(is_tag(&other, &tag), other.trim() == tag);
+        }
+
+        #[test]
+        fn no_header_makes_it_fail(condition in ".{0,80}", tag in ".{0,20}") {
+            let _ = names(&condition, &tag);
+            let _ = is_tag(&condition, &tag);
         }
     }
 }
