@@ -2,11 +2,12 @@
 //! (`json_each`, `json_group_array`), in one call however many they are.
 //!
 //! The worker crate's D1 takes every value of every row apart, which makes a worker 4 KB larger
-//! (gzipped).
+//! (gzipped). For those who use that one all the same, the one way to bind parameters and the cure
+//! for a database without tables are here too.
 
 use js_sys::Reflect;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
-use worker::Env;
+use worker::{D1Database, D1PreparedStatement, D1Type, Env};
 
 use crate::{Failure, stream};
 
@@ -36,4 +37,28 @@ pub async fn run(
     }
     let found = first(&database, sql, text).await.map_err(failed)?;
     Ok(found.as_string())
+}
+
+/// A statement of the worker crate's D1 with its parameters; all of them are text.
+pub fn statement(
+    database: &D1Database,
+    sql: &str,
+    values: &[Option<&str>],
+) -> worker::Result<D1PreparedStatement> {
+    let values: Vec<_> = values
+        .iter()
+        .map(|value| value.map_or(D1Type::Null, D1Type::Text))
+        .collect();
+    database.prepare(sql).bind_refs(&values)
+}
+
+/// What to do about an error that says that the database of a worker has no tables; `None` for any
+/// other.
+pub fn cure(error: &worker::Error, binding: &str, worker: &str) -> Option<String> {
+    error.to_string().contains("no such table").then(|| {
+        format!(
+            "the migrations of the database have not been applied: `npx wrangler d1 migrations \
+             apply {binding} -c workers/{worker}/wrangler.toml` with `--local` or `--remote`"
+        )
+    })
 }

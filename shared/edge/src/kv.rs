@@ -41,14 +41,7 @@ impl<T: Serialize + DeserializeOwned> Entry<T> {
 
     /// Reads the value; the error is that of KV itself.
     pub async fn read(&self) -> Result<Held<T>, Failure> {
-        let text = self
-            .store
-            .get(&self.key)
-            .cache_ttl(FRESH_SECONDS)
-            .text()
-            .await
-            .map_err(|error| self.failed(&error))?;
-        Ok(match text {
+        Ok(match self.read_text().await? {
             None => Held::Missing,
             Some(text) => match serde_json::from_str(&text) {
                 Ok(value) => Held::Value { value, text },
@@ -61,12 +54,21 @@ impl<T: Serialize + DeserializeOwned> Entry<T> {
     pub async fn write(&self, value: &T) -> Result<String, Failure> {
         let text =
             serde_json::to_string(value).map_err(|error| Failure::internal(error.to_string()))?;
-        let put = self
-            .store
-            .put(&self.key, text.as_str())
-            .map_err(|error| self.failed(&error))?;
-        put.execute().await.map_err(|error| self.failed(&error))?;
+        self.write_text(&text).await?;
         Ok(text)
+    }
+
+    /// Reads the value as it is, whatever it is.
+    pub async fn read_text(&self) -> Result<Option<String>, Failure> {
+        let text = self.store.get(&self.key).cache_ttl(FRESH_SECONDS).text();
+        text.await.map_err(|error| self.failed(&error))
+    }
+
+    /// Writes a value that is text already.
+    pub async fn write_text(&self, text: &str) -> Result<(), Failure> {
+        let put = self.store.put(&self.key, text);
+        let put = put.map_err(|error| self.failed(&error))?;
+        put.execute().await.map_err(|error| self.failed(&error))
     }
 
     /// Deletes the key.

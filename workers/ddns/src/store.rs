@@ -5,14 +5,14 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-use edge::{Failure, log};
+use edge::{Failure, d1, log};
 use serde::Deserialize;
 use types::{
     Timestamp,
     config::HostName,
     ddns::{Addresses, LogEntry},
 };
-use worker::{D1Database, D1PreparedStatement, D1Result, D1Type, Env};
+use worker::{D1Database, D1PreparedStatement, D1Result, Env};
 
 use crate::{
     dyndns2::Code,
@@ -127,12 +127,7 @@ impl Store {
         sql: &str,
         values: &[Option<&str>],
     ) -> Result<D1PreparedStatement, Failure> {
-        let values: Vec<_> = values
-            .iter()
-            .map(|value| value.map_or(D1Type::Null, D1Type::Text))
-            .collect();
-        let bound = self.0.prepare(sql).bind_refs(&values);
-        bound.map_err(|error| failed(&error))
+        d1::statement(&self.0, sql, values).map_err(|error| failed(&error))
     }
 
     /// The statements of one verdict, the one that returns its decision first.
@@ -258,12 +253,9 @@ fn rows<T: for<'a> Deserialize<'a>>(result: &D1Result) -> Result<Vec<T>, Failure
 
 /// A database without tables is said by name, with the cure; all else goes to the log as it is.
 fn failed(error: &worker::Error) -> Failure {
-    let words = error.to_string();
-    if !words.contains("no such table") {
-        return Failure::internal(format!("{BINDING}: {words}"));
-    }
-    let cure = "the migrations of the database have not been applied: `npx wrangler d1 migrations \
-                apply OPS_DB -c workers/ddns/wrangler.toml` with `--local` or `--remote`";
-    log::error(BINDING, cure);
+    let Some(cure) = d1::cure(error, BINDING, "ddns") else {
+        return Failure::internal(format!("{BINDING}: {error}"));
+    };
+    log::error(BINDING, &cure);
     Failure::new(types::Code::Unavailable, "the database is not set up yet")
 }

@@ -1,9 +1,12 @@
 //! The control document in KV `STATUS_KV` and D1 `STATUS_DB`.
 
-use edge::{Failure, log};
+use edge::{Failure, d1, kv::Entry, log};
 use serde::Deserialize;
-use types::{Code, Sha1, Timestamp, control::ProxyReport};
-use worker::{D1Database, D1PreparedStatement, D1Type, Env, KvStore};
+use types::{
+    Code, Sha1, Timestamp,
+    control::{Document, ProxyReport},
+};
+use worker::{D1Database, D1PreparedStatement, Env};
 
 use crate::snapshot;
 
@@ -16,8 +19,6 @@ use super::{
 const KV: &str = "STATUS_KV";
 pub const KEY: &str = "control";
 const DB: &str = "STATUS_DB";
-/// How long a data centre may answer from its own copy: the least that KV takes.
-const FRESH_SECONDS: u64 = 30;
 
 const LAST: &str = "SELECT revision, at, after FROM control_history ORDER BY revision DESC LIMIT 1";
 const TEXT: &str = "SELECT after FROM control_history WHERE revision = CAST(?1 AS INTEGER)";
@@ -63,13 +64,13 @@ pub struct Cells {
 
 /// KV and D1.
 pub struct Platform {
-    kv: KvStore,
+    kv: Entry<Document>,
     db: D1Database,
 }
 
 impl Platform {
     pub fn new(env: &Env) -> Result<Self, Failure> {
-        let kv = env.kv(KV)?;
+        let kv = entry(env)?;
         let db = env.d1(DB).map_err(|error| failed(&error))?;
         Ok(Self { kv, db })
     }
@@ -127,12 +128,7 @@ impl Platform {
         sql: &str,
         values: &[Option<&str>],
     ) -> Result<D1PreparedStatement, Failure> {
-        let values: Vec<_> = values
-            .iter()
-            .map(|value| value.map_or(D1Type::Null, D1Type::Text))
-            .collect();
-        let bound = self.db.prepare(sql).bind_refs(&values);
-        bound.map_err(|error| failed(&error))
+        d1::statement(&self.db, sql, values).map_err(|error| failed(&error))
     }
 }
 
@@ -172,13 +168,11 @@ impl Book for Platform {
     }
 
     async fn held(&self) -> Result<Option<String>, Failure> {
-        held(&self.kv).await
+        self.kv.read_text().await
     }
 
     async fn hold(&self, text: &str) -> Result<(), Failure> {
-        let failed = |error: worker::KvError| Failure::internal(format!("KV {KEY}: {error}"));
-        let put = self.kv.put(KEY, text).map_err(failed)?;
-        put.execute().await.map_err(failed)?;
+        self.kv.write_text(text).await?;
         readers::remember(text);
         snapshot::forget();
         Ok(())
@@ -191,28 +185,24 @@ impl Book for Platform {
 
 /// What KV holds, for those who do without D1.
 pub async fn held_by(env: &Env) -> Result<Option<String>, Failure> {
-    held(&env.kv(KV)?).await
+    entry(env)?.read_text().await
 }
 
-async fn held(kv: &KvStore) -> Result<Option<String>, Failure> {
-    let text = kv.get(KEY).cache_ttl(FRESH_SECONDS).text().await;
-    text.map_err(|error| Failure::internal(format!("KV {KEY}: {error}")))
+/// The key. Its text is judged by `book`, since operators edit it by hand.
+fn entry(env: &Env) -> Result<Entry<Document>, Failure> {
+    Entry::new(env, KV, KEY)
 }
 
 /// What is said of a database that does not answer: by name when it has no tables, and the rest goes
 /// to the log.
 fn failed(error: &worker::Error) -> Failure {
-    let words = error.to_string();
-    let (told, detail) = if words.contains("no such table") {
-        let cure = "the migrations of the database have not been applied: `npx wrangler d1 migrations \
-                    apply STATUS_DB -c workers/status/wrangler.toml` with `--local` or `--remote`";
-        (cure, "the database is not set up yet; nothing was changed")
-    } else {
-        (
-            words.as_str(),
+    let (told, detail) = match d1::cure(error, DB, "status") {
+        Some(cure) => (cure, "the database is not set up yet; nothing was changed"),
+        None => (
+            error.to_string(),
             "the database does not answer; nothing was changed, try again",
-        )
+        ),
     };
-    log::error(DB, told);
+    log::error(DB, &told);
     Failure::new(Code::Unavailable, detail).with_header("Retry-After", "30")
 }

@@ -1,8 +1,8 @@
 //! The table `samples` of D1 (`migrations/0002_history.sql`).
 
-use edge::Failure;
+use edge::{Failure, d1};
 use types::{TargetId, Timestamp};
-use worker::{D1Database, D1PreparedStatement, D1Type, Env};
+use worker::{D1Database, D1PreparedStatement, Env};
 
 use super::{
     Sample,
@@ -139,9 +139,8 @@ fn statement(
     sql: &str,
     values: &[&str],
 ) -> Result<D1PreparedStatement, Failure> {
-    let values: Vec<_> = values.iter().map(|value| D1Type::Text(value)).collect();
-    let bound = database.prepare(sql).bind_refs(&values);
-    bound.map_err(|error| failed(&error))
+    let values: Vec<_> = values.iter().copied().map(Some).collect();
+    d1::statement(database, sql, &values).map_err(|error| failed(&error))
 }
 
 fn seconds(moment: Timestamp) -> String {
@@ -159,12 +158,7 @@ fn succeeded(success: bool, error: Option<String>) -> Result<(), Failure> {
 
 /// A database without tables is said by name, with the cure; all else as it is.
 fn failed(error: &worker::Error) -> Failure {
-    let words = error.to_string();
-    let cure = if words.contains("no such table") {
-        "; the migrations of the database have not been applied: `npx wrangler d1 migrations apply \
-         STATUS_DB -c workers/status/wrangler.toml` with `--local` or `--remote`"
-    } else {
-        ""
-    };
-    Failure::internal(format!("D1 {BINDING}: {words}{cure}"))
+    let cure = d1::cure(error, BINDING, "status").map(|cure| format!("; {cure}"));
+    let cure = cure.unwrap_or_default();
+    Failure::internal(format!("D1 {BINDING}: {error}{cure}"))
 }
