@@ -8,9 +8,8 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use js_sys::futures::JsFuture;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use worker::{Delay, Response, ResponseBody, web_sys};
+use worker::{Delay, Response, web_sys};
 
 use crate::{clock, log, stream};
 
@@ -91,7 +90,7 @@ impl Fills {
         let kept = match put(key, response.into()).await {
             Ok(_) => match find(key, None).await {
                 Some(response) => {
-                    dismiss(response).await;
+                    stream::dismiss(response).await;
                     true
                 }
                 None => false,
@@ -137,14 +136,6 @@ pub async fn find(key: &str, range: Option<&str>) -> Option<Response> {
             log::warn("cache", &stream::words(&error));
             None
         }
-    }
-}
-
-/// Lets go of an answer that is not used: its body would hold on to a connection.
-pub async fn dismiss(response: Response) {
-    if let ResponseBody::Stream(body) = response.body() {
-        // That it cannot be cancelled only means that it is over already.
-        let _ = JsFuture::from(body.cancel()).await;
     }
 }
 

@@ -1,6 +1,10 @@
 //! The one clock. The runtime advances it only across I/O, so a span measures waiting, not work.
 
+use std::{pin::pin, time::Duration};
+
+use futures::future::{Either, select};
 use types::Timestamp;
+use worker::Delay;
 
 /// Milliseconds since the epoch.
 pub fn millis() -> i64 {
@@ -8,6 +12,14 @@ pub fn millis() -> i64 {
     #[allow(clippy::cast_possible_truncation)]
     let now = js_sys::Date::now() as i64;
     now
+}
+
+/// What `work` gives, unless that takes longer.
+pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(work), Delay::from(limit)).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
+    }
 }
 
 /// The current second.

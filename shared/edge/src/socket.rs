@@ -3,11 +3,10 @@
 //! The runtime's sockets have no time-outs, so each wait is raced with a timer. Reads give what has
 //! come; they never wait for the end of the stream.
 
-use std::{borrow::Cow, pin::pin, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
-use futures::future::{Either, select};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use worker::{Delay, Socket};
+use worker::Socket;
 
 use crate::clock;
 
@@ -95,10 +94,8 @@ async fn within<T>(deadline_ms: i64, work: impl Future<Output = T>) -> Result<T,
         // A peer that sends without end would otherwise win each race with the timer.
         return Err(SocketError::Timeout);
     }
-    match select(pin!(work), Delay::from(Duration::from_millis(left))).await {
-        Either::Left((done, _)) => Ok(done),
-        Either::Right(_) => Err(SocketError::Timeout),
-    }
+    let done = clock::within(Duration::from_millis(left), work).await;
+    done.ok_or(SocketError::Timeout)
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 mod delimited;
 
-use js_sys::Object;
+use js_sys::{Object, futures::JsFuture};
 use types::Sha1;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{
+    Response, ResponseBody,
     crypto::{DigestStream, DigestStreamAlgorithm},
     web_sys::{ReadableStream, WritableStream},
 };
@@ -93,6 +94,14 @@ impl Hashing {
         let moved = pump(&self.body, &self.pipe.writable(), hash, CHUNK).await;
         moved.map_err(|error| js(&error))?;
         digest(&hasher).await
+    }
+}
+
+/// Lets go of an answer that is not used: its body would hold on to a connection.
+pub async fn dismiss(response: Response) {
+    if let ResponseBody::Stream(body) = response.body() {
+        // That it cannot be cancelled only means that it is over already.
+        let _ = JsFuture::from(body.cancel()).await;
     }
 }
 

@@ -6,17 +6,21 @@
 use std::{convert::Infallible, future::Future, time::Duration};
 
 use edge::{Failure, clock, concat, log};
-use futures::future::{Either, select};
 use types::{
     PackName, Sha1,
     config::PackConfig,
-    pack::{Check, CheckState, Pack},
+    pack::{Check, CheckState},
 };
 use worker::{
-    AbortController, AbortSignal, Delay, Env, Fetch, Request, RequestInit, RequestRedirect, web_sys,
+    AbortController, AbortSignal, Env, Fetch, Request, RequestInit, RequestRedirect, web_sys,
 };
 
-use crate::{change, ports::Registries as _, registry::download_url, store::Platform};
+use crate::{
+    change,
+    ports::Registries as _,
+    registry::{Registry, download_url},
+    store::Platform,
+};
 
 /// How long the first byte of the answer may take.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -34,7 +38,7 @@ pub async fn check(
     let Some(loaded) = platform.load(pack).await? else {
         return Ok(());
     };
-    if !is_wanted(loaded.registry.pack(), sha1) {
+    if !is_wanted(&loaded.registry, sha1) {
         return Ok(());
     }
     let url = download_url(&config.public_url, sha1);
@@ -68,9 +72,8 @@ pub async fn check(
 
 /// Whether this release was not looked at since it was published, or looked wrong then: a message
 /// may come twice.
-fn is_wanted(pack: &Pack, sha1: &Sha1) -> bool {
-    let mut releases = pack.releases.iter();
-    let Some(release) = releases.find(|release| release.sha1 == *sha1) else {
+fn is_wanted(registry: &Registry, sha1: &Sha1) -> bool {
+    let Some(release) = registry.release(sha1) else {
         return false;
     };
     let looked_at = match release.check.state {
@@ -80,7 +83,7 @@ fn is_wanted(pack: &Pack, sha1: &Sha1) -> bool {
     let Some(looked_at) = looked_at else {
         return true;
     };
-    let mut pointers = pack.channels.values();
+    let mut pointers = registry.pack().channels.values();
     pointers.any(|pointer| pointer.sha1 == *sha1 && pointer.published_at > looked_at)
 }
 
@@ -104,10 +107,8 @@ async fn within<T>(
     otherwise: &str,
     work: impl Future<Output = Result<T, String>>,
 ) -> Result<T, String> {
-    match select(Box::pin(work), Delay::from(limit)).await {
-        Either::Left((done, _)) => done,
-        Either::Right(_) => Err(format!("{otherwise} within {} s", limit.as_secs())),
-    }
+    let late = || Err(format!("{otherwise} within {} s", limit.as_secs()));
+    clock::within(limit, work).await.unwrap_or_else(late)
 }
 
 fn failed(failure: Failure) -> String {

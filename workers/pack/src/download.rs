@@ -8,7 +8,7 @@
 use edge::{
     Failure,
     cache::{self, Fills, Miss},
-    conditional, not_found,
+    conditional, not_found, stream,
 };
 use http_range_header::{EndPosition, StartPosition, parse_range_header};
 use types::{Code, Sha1, config::PackConfig};
@@ -244,7 +244,7 @@ impl Blob {
             _ => false,
         };
         if !fits {
-            cache::dismiss(found).await;
+            stream::dismiss(found).await;
             return Ok(None);
         }
         self.copy(&found, said.as_deref()).map(Some)

@@ -8,8 +8,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use edge::{Failure, clock, log};
-use futures::future::{Either, select};
+use edge::{Failure, clock, log, stream};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,10 +19,7 @@ use types::{
     pack::{ChangeKind, Uploaded},
 };
 use uuid::Uuid;
-use worker::{
-    AbortController, Delay, Env, Fetch, Headers, Method, Request, RequestInit, RequestRedirect,
-    web_sys,
-};
+use worker::{AbortController, Env, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
 
 use crate::jobs::Refusal;
 
@@ -135,19 +131,13 @@ pub async fn deliver(env: &Env, config: &PackConfig, notice: &Notice) -> Result<
     let request = Request::new_with_init(url.as_str(), &init)?;
     let (fetch, stop) = (Fetch::Request(request), AbortController::default());
     let signal = stop.signal();
-    let sent = Box::pin(fetch.send_with_signal(&signal));
-    let response = match select(sent, Delay::from(TIMEOUT)).await {
-        Either::Left((response, _)) => response?,
-        Either::Right(_) => {
-            stop.abort();
-            return Err(Failure::internal("webhook: no answer within 15 s"));
-        }
+    let Some(response) = clock::within(TIMEOUT, fetch.send_with_signal(&signal)).await else {
+        stop.abort();
+        return Err(Failure::internal("webhook: no answer within 15 s"));
     };
+    let response = response?;
     let status = response.status_code();
-    let response: web_sys::Response = response.into();
-    if let Some(body) = response.body() {
-        drop(wasm_bindgen_futures::JsFuture::from(body.cancel()).await);
-    }
+    stream::dismiss(response).await;
     if !(200..300).contains(&status) {
         return Err(Failure::internal(format!("webhook: answered {status}")));
     }
