@@ -50,11 +50,13 @@ struct OldBlob {
     size: u64,
 }
 
-/// Collects, or tells what would be collected. When it is not known what was downloaded lately, or
-/// what a registry says, nothing is.
+/// Collects, or tells what would be collected, as far as all `registries` tell: what has changed
+/// since is looked at again before anything goes. When it is not known what was downloaded lately,
+/// nothing is.
 pub async fn collect(
     platform: &Platform,
     config: &PackConfig,
+    registries: &[Registry],
     now: Timestamp,
     by: &str,
     dry_run: bool,
@@ -70,9 +72,8 @@ pub async fn collect(
         name: by.to_owned(),
         at: now,
     };
-    let registries = platform.registries().await?;
     let mut releases = Vec::new();
-    for registry in &registries {
+    for registry in registries {
         let mut old = registry.collectable(&retention);
         if !dry_run && !old.is_empty() {
             old = take_out(platform, &registry.pack().pack, &retention, &author).await?;
@@ -80,7 +81,7 @@ pub async fn collect(
         releases.extend(old.iter().filter_map(|sha1| old_release(registry, sha1)));
     }
     // What was taken out just now is still in these registries: its blob stays for now.
-    let mut blobs = old_blobs(platform, &registries, &retention).await?;
+    let mut blobs = old_blobs(platform, registries, &retention).await?;
     if !dry_run && !blobs.is_empty() {
         blobs = delete(platform, blobs, &retention).await?;
     }

@@ -36,7 +36,7 @@ pub struct Rebuilt {
 pub struct Unreadable {
     pack: PackName,
     /// Why.
-    error: String,
+    pub error: String,
 }
 
 /// A channel for which KV said something else than R2.

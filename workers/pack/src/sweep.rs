@@ -16,7 +16,7 @@ use crate::{
     change, collect,
     jobs::{self, Job},
     ports::Uploads as _,
-    rebuild::{self, Rebuilt},
+    rebuild::{self, Rebuilt, Unreadable},
     registry::Registry,
     store::{Platform, found_as, is_record, staging, upload_of},
     uploads::{Found, LIFETIME, State},
@@ -47,22 +47,18 @@ pub async fn sweep(
         failed: Ok(()),
     };
     match rebuild::readable(platform).await {
-        Ok((registries, _)) => {
+        Ok((registries, unreadable)) => {
             for registry in &registries {
                 let published = sweep.publish_due(registry).await;
                 sweep.note("publish", published);
                 let looked = sweep.look_after_readers(registry).await;
                 sweep.note("readers", looked);
             }
+            sweep.collect(&registries, unreadable).await;
         }
         Err(failure) => sweep.note("registries", Err(failure)),
     }
     sweep.note("incoming", incoming(platform, now).await);
-    match collect::collect(platform, config, now, "collection", false).await {
-        // Another one is running: that is as good.
-        Err(Failure::Problem { problem, .. }) => log::info("collection", &problem.detail),
-        collected => sweep.note("collection", collected.map(drop)),
-    }
     sweep.failed
 }
 
@@ -81,6 +77,20 @@ impl Sweep<'_> {
             let message = failure.into_message();
             log::error("sweep", &format!("{part}: {message}"));
             self.failed = Err(Failure::internal(format!("{part}: {message}")));
+        }
+    }
+
+    /// Collects what is old. While a registry cannot be read, it is not known what that names.
+    async fn collect(&mut self, registries: &[Registry], unreadable: Vec<Unreadable>) {
+        if let Some(unreadable) = unreadable.into_iter().next() {
+            self.note("collection", Err(Failure::internal(unreadable.error)));
+            return;
+        }
+        let (platform, config, now) = (self.platform, self.config, self.now);
+        match collect::collect(platform, config, registries, now, "collection", false).await {
+            // Another one is running: that is as good.
+            Err(Failure::Problem { problem, .. }) => log::info("collection", &problem.detail),
+            collected => self.note("collection", collected.map(drop)),
         }
     }
 
@@ -167,7 +177,7 @@ async fn incoming(platform: &Platform, now: Timestamp) -> Result<(), Failure> {
         let age = now - clock::stored_at(object);
         if let Some(id) = upload_of(&key) {
             // An upload without its record is what an abort or a late part left.
-            *uploads.entry(id).or_insert(age <= LIFETIME) |= is_record(&key) || age <= LIFETIME;
+            *uploads.entry(id).or_default() |= is_record(&key) || age <= LIFETIME;
         } else if key.starts_with(&staging()) {
             if age > LIFETIME {
                 forgotten.push(key);

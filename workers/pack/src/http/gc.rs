@@ -27,7 +27,9 @@ pub async fn collect(
     let token = auth::require(request.headers(), env, Action::PackWrite, None)?;
     let query = Query::read(request)?;
     let platform = Platform::new(env)?;
+    let registries = platform.registries().await?;
     let (now, by) = (clock::now(), &token.name);
-    let collected = collect::collect(&platform, config, now, by, query.dry_run).await?;
+    let collected =
+        collect::collect(&platform, config, &registries, now, by, query.dry_run).await?;
     reply::json(200, &collected)
 }
