@@ -67,15 +67,23 @@ fn css(style: Style) -> String {
 
 fn escape(out: &mut String, text: &str) {
     for char in shown(text) {
-        match char {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' => out.push_str("<br>"),
-            _ => out.push(char),
+        match entity(char) {
+            Some(entity) => out.push_str(entity),
+            None if char == '\n' => out.push_str("<br>"),
+            None => out.push(char),
         }
+    }
+}
+
+/// What stands for a character that has a meaning in HTML or XML, in text and in an attribute.
+pub fn entity(char: char) -> Option<&'static str> {
+    match char {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '"' => Some("&quot;"),
+        '\'' => Some("&#39;"),
+        _ => None,
     }
 }
 

@@ -36,15 +36,8 @@ impl Query {
                 "channel" => {
                     query.channel = value.parse().map_err(|error| bad(format!("{error}")))?;
                 }
-                "publish" | "dry_run" => {
-                    let flag = value
-                        .parse()
-                        .map_err(|_| bad("must be true or false".to_owned()))?;
-                    match key.as_str() {
-                        "publish" => query.publish = flag,
-                        _ => query.dry_run = flag,
-                    }
-                }
+                "publish" => query.publish = flag(&value).map_err(bad)?,
+                "dry_run" => query.dry_run = flag(&value).map_err(bad)?,
                 "format" => {
                     query.format = value.parse().map_err(|error| bad(format!("{error}")))?;
                 }
@@ -55,6 +48,10 @@ impl Query {
         }
         Ok(query)
     }
+}
+
+fn flag(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "must be true or false".to_owned())
 }
 
 /// The pack that a path names.

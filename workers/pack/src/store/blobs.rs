@@ -172,7 +172,7 @@ impl Blobs for Platform {
         length: u64,
         declared: Option<&Sha1>,
     ) -> Result<Stored, StoreError> {
-        let key = format!("{}{name}", staging());
+        let key = staged_key(name);
         let metadata = HttpMetadata::default();
         if let Some(sha1) = declared {
             let stored = r2::create(&self.bucket, &key, body, metadata, Some(sha1)).await;

@@ -3,8 +3,8 @@
 //! R2 `PACKS`: `packs/<sha1>.zip` (immutable blobs), `registry/<pack>.json`,
 //! `incoming/_staging/<id>` (bodies whose hash is not known yet), `incoming/_uploads/<id>/` (the
 //! record and the parts of an upload), `incoming/<pack>/…zip` (put there by others; a pack cannot
-//! be called `_staging`), and `collection.json` (what is being deleted). KV `PACK_KV`: `verify-hash` holds the record of the default pack's stable channel,
-//! `verify-hash:<pack>:<channel>` the others'.
+//! be called `_staging`), and `collection.json` (what is being deleted). KV `PACK_KV`: `verify-hash`
+//! holds the record of the default pack's stable channel, `verify-hash:<pack>:<channel>` the others'.
 
 mod blobs;
 mod collection;

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use minecraft::text::entity;
 use types::status::{State, Status};
 
 /// The most characters of a label that are shown.
@@ -123,13 +124,9 @@ fn printable(text: &str) -> String {
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
-        match char {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(char),
+        match entity(char) {
+            Some(entity) => out.push_str(entity),
+            None => out.push(char),
         }
     }
     out
