@@ -21,6 +21,7 @@ mod query;
 pub mod queue;
 pub mod r2;
 mod random;
+pub mod range;
 pub mod reply;
 mod serve;
 pub mod socket;

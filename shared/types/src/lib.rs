@@ -12,6 +12,7 @@ mod name;
 pub mod pack;
 mod problem;
 mod sha1;
+pub mod site;
 pub mod status;
 mod timestamp;
 pub mod token;
