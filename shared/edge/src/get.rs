@@ -7,12 +7,12 @@ use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use crate::stream::js;
 
 #[wasm_bindgen(inline_js = "
-export async function get(url, accept, milliseconds, limit) {
+export async function get(from, url, accept, milliseconds, limit) {
   const controller = new AbortController();
   const late = () => controller.abort(new Error(`no answer within ${milliseconds} ms`));
   const timer = setTimeout(late, milliseconds);
   try {
-    const response = await fetch(url, { headers: { accept }, redirect: 'manual', signal: controller.signal });
+    const response = await (from ?? globalThis).fetch(url, { headers: { accept }, redirect: 'manual', signal: controller.signal });
     if (response.status !== 200) throw new Error(`answered ${response.status}`);
     const chunks = [];
     let length = 0;
@@ -33,6 +33,7 @@ export async function get(url, accept, milliseconds, limit) {
 extern "C" {
     #[wasm_bindgen(catch)]
     async fn get(
+        from: &JsValue,
         url: &str,
         accept: &str,
         milliseconds: u32,
@@ -48,7 +49,18 @@ pub async fn text(
     milliseconds: u32,
     limit: u32,
 ) -> Result<String, String> {
-    let text = get(url, accept, milliseconds, limit).await;
+    text_from(&JsValue::UNDEFINED, url, accept, milliseconds, limit).await
+}
+
+/// The same, of a service binding.
+pub async fn text_from(
+    service: &JsValue,
+    url: &str,
+    accept: &str,
+    milliseconds: u32,
+    limit: u32,
+) -> Result<String, String> {
+    let text = get(service, url, accept, milliseconds, limit).await;
     text.map(|text| text.as_string().unwrap_or_default())
         .map_err(|error| js(&error).into_message())
 }

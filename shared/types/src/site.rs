@@ -107,7 +107,7 @@ pub fn cache_control(path: &str) -> &'static str {
 fn is_named_by_content(path: &str) -> bool {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let below = |known: &&str| format!("/{folder}/").contains(&format!("/{known}/"));
-    if HASHED_FOLDERS.iter().any(|known| below(&known)) {
+    if HASHED_FOLDERS.iter().any(below) {
         return true;
     }
     let Some((stem, _)) = file_name(path).rsplit_once('.') else {
@@ -117,7 +117,7 @@ fn is_named_by_content(path: &str) -> bool {
     if stem.split(['.', '-', '_']).skip(1).any(is_hex_hash) {
         return true;
     }
-    BASE64_FOLDERS.iter().any(|known| below(&known)) && ends_in_base64_hash(stem)
+    BASE64_FOLDERS.iter().any(below) && ends_in_base64_hash(stem)
 }
 
 /// At least eight hexadecimal digits, some of them letters and some not.

@@ -3,7 +3,9 @@
 //! State: none. The table is `[[vars.routes]]`; its rules are in `routes`.
 
 mod http;
+mod join;
 mod routes;
+mod site;
 
 use worker::{Context, Env, Request, event, web_sys};
 
