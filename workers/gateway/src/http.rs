@@ -3,7 +3,10 @@
 use std::sync::OnceLock;
 
 use edge::{Failure, config::Cached, log, not_found};
-use types::{Code, config::GatewayConfig};
+use types::{
+    Code,
+    config::{GatewayConfig, Route, Upstream},
+};
 use worker::{
     Env, Request,
     js_sys::Promise,
@@ -13,7 +16,7 @@ use worker::{
     worker_sys::Fetcher,
 };
 
-use crate::routes::{Destination, Table};
+use crate::routes::Table;
 
 static CONFIG: Cached<GatewayConfig> = Cached::new();
 static TABLE: OnceLock<Table> = OnceLock::new();
@@ -26,15 +29,15 @@ pub async fn pass_on(request: &Request, env: &Env) -> (String, Result<web_sys::R
     match route(request, env) {
         Ok(destination) => {
             let answer = send(request, env, destination).await;
-            (destination.name.clone(), answer)
+            (destination.label(), answer)
         }
         Err(failure) => (NO_ROUTE.to_owned(), Err(failure)),
     }
 }
 
-fn route(request: &Request, env: &Env) -> Result<&'static Destination, Failure> {
+fn route(request: &Request, env: &Env) -> Result<&'static Route, Failure> {
     let config = CONFIG.get(env)?;
-    let table = TABLE.get_or_init(|| Table::new(&config.routes));
+    let table = TABLE.get_or_init(|| Table::new(config.routes.clone()));
     let url = request.inner().url();
     let found = table.find(authority(&url), &request.path());
     found.ok_or_else(|| not_found("such path on this host"))
@@ -49,9 +52,12 @@ fn authority(url: &str) -> &str {
 async fn send(
     request: &Request,
     env: &Env,
-    destination: &Destination,
+    destination: &Route,
 ) -> Result<web_sys::Response, Failure> {
-    let service: Fetcher = match env.service(&destination.binding) {
+    let Upstream::Worker(worker) = &destination.upstream else {
+        return Err(not_found("such path on this host"));
+    };
+    let service: Fetcher = match env.service(&worker.binding()) {
         Ok(service) => service.into_rpc(),
         Err(error) => return Err(bad_gateway(destination, &error.to_string())),
     };
@@ -102,9 +108,8 @@ fn forwarded(request: &Request) -> Result<Request, Failure> {
 }
 
 /// The client learns that something behind the door failed; the log, what and why.
-fn bad_gateway(destination: &Destination, error: &str) -> Failure {
-    let Destination { name, binding } = destination;
-    log::error("route", &format!("{name} (binding {binding}): {error}"));
+fn bad_gateway(destination: &Route, error: &str) -> Failure {
+    log::error("route", &format!("{destination}: {error}"));
     Failure::new(
         Code::BadGateway,
         "the service behind this address did not answer",

@@ -18,13 +18,21 @@ use serde_json::Value;
 
 pub use address::Address;
 pub use ddns::{DdnsConfig, DdnsHost};
-pub use gateway::{GatewayConfig, HostPattern, PathPrefix, Route};
+pub use gateway::{
+    Auth, BindingName, Frame, GatewayConfig, HostPattern, Maintenance, Origin, OriginUrl,
+    PathPrefix, Protection, Redirect, RedirectTarget, Respond, Route, Site, Upstream,
+};
 pub use host::HostName;
 pub use pack::{PackConfig, PublicUrl, WebhookUrl};
 pub use status::{DohUrl, LegacyPing, ProxyProtocol, StatusConfig, Target, is_public_name};
 
 /// The secrets a worker may have beside its `[vars]`.
-pub const SECRETS: [&str; 2] = ["TOKENS", "WEBHOOK_SECRET"];
+pub const SECRETS: [&str; 4] = [
+    "TOKENS",
+    "WEBHOOK_SECRET",
+    "ACCESS_CLIENT_ID",
+    "ACCESS_CLIENT_SECRET",
+];
 
 /// The workers whose configuration [`check`] knows.
 pub const WORKERS: [&str; 4] = ["gateway", "pack", "status", "ddns"];
