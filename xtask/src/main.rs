@@ -16,6 +16,7 @@ mod process;
 mod project;
 mod secrets;
 mod setup;
+mod surroundings;
 mod testing;
 
 use std::process::ExitCode;

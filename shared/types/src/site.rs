@@ -72,7 +72,11 @@ const TYPES: [(&str, &str); 47] = [
 ];
 
 /// Folders in which the known bundlers put nothing but files named after their content.
-const HASHED_FOLDERS: [&str; 3] = ["_app/immutable", "_next/static/chunks", "_next/static/media"];
+const HASHED_FOLDERS: [&str; 3] = [
+    "_app/immutable",
+    "_next/static/chunks",
+    "_next/static/media",
+];
 
 /// Folders in which Vite and its kin put names with eight characters of base64.
 const BASE64_FOLDERS: [&str; 2] = ["assets", "_astro"];
@@ -131,7 +135,10 @@ fn is_hex_hash(part: &str) -> bool {
 
 /// `-` or `.` and eight characters that are no word.
 fn ends_in_base64_hash(stem: &str) -> bool {
-    let Some((before, hash)) = stem.len().checked_sub(8).and_then(|at| stem.split_at_checked(at))
+    let Some((before, hash)) = stem
+        .len()
+        .checked_sub(8)
+        .and_then(|at| stem.split_at_checked(at))
     else {
         return false;
     };

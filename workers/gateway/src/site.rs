@@ -132,7 +132,10 @@ impl Asked<'_> {
         };
         let head = head_of(object)?
             .with_status(206)
-            .with_header("Content-Range", &content_range(offset, length, object.size()))?
+            .with_header(
+                "Content-Range",
+                &content_range(offset, length, object.size()),
+            )?
             .with_header("Content-Length", &length.to_string())?;
         Ok(Some(head.body(body.response_body()?)))
     }

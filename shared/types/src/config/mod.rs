@@ -20,7 +20,8 @@ pub use address::Address;
 pub use ddns::{DdnsConfig, DdnsHost};
 pub use gateway::{
     Auth, BindingName, Frame, GatewayConfig, HostPattern, Maintenance, Origin, OriginUrl,
-    PathPrefix, Protection, Redirect, RedirectTarget, Respond, Route, Site, Upstream,
+    PathPrefix, Pattern, Protection, Redirect, RedirectTarget, Respond, Route, Site, Surroundings,
+    Upstream, check as check_table,
 };
 pub use host::HostName;
 pub use pack::{PackConfig, PublicUrl, WebhookUrl};

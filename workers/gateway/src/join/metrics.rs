@@ -138,7 +138,9 @@ fn end_of_labels(line: &str, open: usize) -> Option<usize> {
 
 fn is_name(name: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':';
-    !name.is_empty() && name.bytes().all(good) && !name.starts_with(|first: char| first.is_ascii_digit())
+    !name.is_empty()
+        && name.bytes().all(good)
+        && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -158,8 +160,16 @@ mod tests {
     #[test]
     fn families_of_several_workers_stand_together_with_one_head() {
         let page = joined(&parts(&[
-            ("pack", Some("# HELP up Is it.\n# TYPE up gauge\nup{a=\"1\"} 1\n# HELP b B.\n# TYPE b counter\nb 2\n")),
-            ("status", Some("# HELP up Another text.\n# TYPE up gauge\nup{a=\"2\"} 0\nup{a=\"1\"} 9\n")),
+            (
+                "pack",
+                Some(
+                    "# HELP up Is it.\n# TYPE up gauge\nup{a=\"1\"} 1\n# HELP b B.\n# TYPE b counter\nb 2\n",
+                ),
+            ),
+            (
+                "status",
+                Some("# HELP up Another text.\n# TYPE up gauge\nup{a=\"2\"} 0\nup{a=\"1\"} 9\n"),
+            ),
             ("ddns", None),
         ]));
         assert_eq!(
@@ -176,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_histogram_keeps_its_three_names_together() {
-        let histogram = "# HELP h H.\n# TYPE h histogram\nh_bucket{le=\"+Inf\"} 1\nh_sum 2\nh_count 1\n";
+        let histogram =
+            "# HELP h H.\n# TYPE h histogram\nh_bucket{le=\"+Inf\"} 1\nh_sum 2\nh_count 1\n";
         let page = joined(&parts(&[("pack", Some(histogram))]));
         assert!(page.starts_with(histogram), "{page}");
     }
@@ -191,10 +202,16 @@ mod tests {
     fn what_is_no_metric_is_left_out() {
         let page = "{\"type\":\"about:blank\"}\n<html>\n9x 1\nm one\nm{a=\"b 1\n# a comment\n\n ok 1\nok 1 1700000000\n# HELP bad-name x\n";
         let joined = joined(&parts(&[("pack", Some(page))]));
-        let own = joined.lines().filter(|line| !line.contains("genkan_worker_up"));
+        let own = joined
+            .lines()
+            .filter(|line| !line.contains("genkan_worker_up"));
         assert_eq!(
             own.collect::<Vec<_>>(),
-            ["# HELP ok (nothing is said about it)", "# TYPE ok untyped", "ok 1 1700000000"]
+            [
+                "# HELP ok (nothing is said about it)",
+                "# TYPE ok untyped",
+                "ok 1 1700000000"
+            ]
         );
     }
 

@@ -81,7 +81,10 @@ mod tests {
             ("/%E6%97%A5%E6%9C%AC/x", "sites/www/日本/x"),
             ("/100%25.txt", "sites/www/100%.txt"),
             ("/a%2Bb+c", "sites/www/a+b+c"),
-            ("/.well-known/security.txt", "sites/www/.well-known/security.txt"),
+            (
+                "/.well-known/security.txt",
+                "sites/www/.well-known/security.txt",
+            ),
             ("/a;b", "sites/www/a;b"),
         ] {
             assert_eq!(file(path).as_deref(), Some(key), "{path}");
@@ -91,9 +94,26 @@ mod tests {
     #[test]
     fn what_is_confusing_names_nothing() {
         for path in [
-            "", "a", "//", "//a", "/a//b", "/./a", "/../other/x", "/a/..", "/%2e%2e/x", "/%2E%2e/",
-            "/a%2fb", "/..%2fother", "/a%5cb", "/a%00", "/a%0a", "/.env", "/.git/config", "/%2egit/x",
-            "/%ff", "/%252e%252e/%2e",
+            "",
+            "a",
+            "//",
+            "//a",
+            "/a//b",
+            "/./a",
+            "/../other/x",
+            "/a/..",
+            "/%2e%2e/x",
+            "/%2E%2e/",
+            "/a%2fb",
+            "/..%2fother",
+            "/a%5cb",
+            "/a%00",
+            "/a%0a",
+            "/.env",
+            "/.git/config",
+            "/%2egit/x",
+            "/%ff",
+            "/%252e%252e/%2e",
         ] {
             assert_eq!(file(path), None, "{path}");
         }
