@@ -173,14 +173,10 @@ impl Row {
         ]
         .into_iter()
         .flatten();
-        let upstream = match (named.next(), named.next()) {
-            (Some(only), None) => only,
-            _ => {
-                return Err(
-                    "a route has exactly one of `worker`, `origin`, `site`, `redirect` and `respond`"
-                        .to_owned(),
-                );
-            }
+        let (Some(upstream), None) = (named.next(), named.next()) else {
+            let one =
+                "a route has exactly one of `worker`, `origin`, `site`, `redirect` and `respond`";
+            return Err(one.to_owned());
         };
         drop(named);
         match &upstream {
@@ -199,20 +195,25 @@ impl Row {
     /// A key that means nothing for this upstream is a mistake of the operator.
     fn refuse_strangers(&self, upstream: &Upstream) -> Result<(), String> {
         use Upstream::{Origin, Redirect, Respond, Site, Worker};
-        let origin = matches!(upstream, Origin(_));
-        let site = matches!(upstream, Site(_));
-        let fixed = matches!(upstream, Redirect(_) | Respond(_));
+        const ORIGIN: &str = "an `origin`";
+        const BEARER: &str = "`auth = \"bearer\"`";
+        const DEFAULT: &str = "`headers = \"default\"`";
+        let is_origin = matches!(upstream, Origin(_));
+        let is_site = matches!(upstream, Site(_));
+        let responds = matches!(upstream, Respond(_));
+        let fixed = responds || matches!(upstream, Redirect(_));
+        let passes_on = is_origin || matches!(upstream, Worker(_));
         let bearer = self.auth == Some(AuthKey::Bearer);
-        let protected = self.headers != Some(HeadersKey::Off);
-        for (key, present, fits, whose) in [
+        let default = self.headers != Some(HeadersKey::Off);
+        let keys = [
             (
                 "strip_prefix",
                 self.strip_prefix.is_some(),
-                origin,
-                "an `origin`",
+                is_origin,
+                ORIGIN,
             ),
-            ("access", self.access.is_some(), origin, "an `origin`"),
-            ("spa", self.spa.is_some(), site, "a `site`"),
+            ("access", self.access.is_some(), is_origin, ORIGIN),
+            ("spa", self.spa.is_some(), is_site, "a `site`"),
             (
                 "status",
                 self.status.is_some(),
@@ -222,41 +223,27 @@ impl Row {
             (
                 "content_type",
                 self.content_type.is_some(),
-                matches!(upstream, Respond(_)),
+                responds,
                 "`respond`",
             ),
             (
                 "timeout_seconds",
                 self.timeout_seconds.is_some(),
-                matches!(upstream, Origin(_) | Worker(_)),
+                passes_on,
                 "an `origin` or a `worker`",
             ),
-            ("scope", self.scope.is_some(), bearer, "`auth = \"bearer\"`"),
+            ("scope", self.scope.is_some(), bearer, BEARER),
             (
                 "forward_token",
                 self.forward_token.is_some(),
-                bearer && !site && !fixed,
-                "`auth = \"bearer\"` before an `origin` or a `worker`",
+                bearer && passes_on,
+                BEARER,
             ),
-            (
-                "csp",
-                self.csp.is_some(),
-                protected,
-                "`headers = \"default\"`",
-            ),
-            (
-                "permissions",
-                self.permissions.is_some(),
-                protected,
-                "`headers = \"default\"`",
-            ),
-            (
-                "frame",
-                self.frame.is_some(),
-                protected,
-                "`headers = \"default\"`",
-            ),
-        ] {
+            ("csp", self.csp.is_some(), default, DEFAULT),
+            ("permissions", self.permissions.is_some(), default, DEFAULT),
+            ("frame", self.frame.is_some(), default, DEFAULT),
+        ];
+        for (key, present, fits, whose) in keys {
             if present && !fits {
                 return Err(format!("{key}: it is only for {whose}"));
             }

@@ -212,6 +212,11 @@ fn a_wrong_or_misplaced_key_is_named() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_key() {
+    let origin = "https://nas.example.com";
     for (keys, key) in [
         (json!({"origin": origin, "auth": "basic"}), "auth"),
         (
