@@ -16,6 +16,7 @@ mod process;
 mod project;
 mod secrets;
 mod setup;
+mod site;
 mod surroundings;
 mod testing;
 
@@ -52,6 +53,8 @@ enum Command {
     Lint,
     /// Run one benchmark of bench/
     Bench(bench::Args),
+    /// Put a static site where the gateway serves it
+    Site(site::Args),
     /// Deploy all workers to an environment
     Deploy(deploy::Args),
 }
@@ -78,6 +81,7 @@ fn run() -> Result<()> {
         Command::Test(args) => testing::run(&project, &args),
         Command::Lint => lint::run(&project),
         Command::Bench(args) => bench::run(&project, &args),
+        Command::Site(args) => site::run(&project, &args),
         Command::Deploy(args) => deploy::run(&project, &args),
     }
 }
