@@ -138,4 +138,25 @@ mod tests {
             "{error}"
         );
     }
+
+    /// What operators copy has to be right: each table parses, has nothing wrong in it, and can be
+    /// deployed.
+    #[test]
+    fn the_worked_tables_are_good() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/gateway");
+        let files = std::fs::read_dir(folder).unwrap().flatten();
+        let tables = files.map(|entry| entry.path());
+        let tables = tables.filter(|path| path.extension().is_some_and(|end| end == "toml"));
+        let mut checked = 0;
+        for path in tables {
+            let config: Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+            let checks = config::check_vars(Worker::Gateway, &config, &[]);
+            assert!(checks.is_ok(), "{}: {checks:?}", path.display());
+            let vars = config["vars"].as_table().unwrap();
+            assert!(check_sizes(vars).is_ok(), "{}", path.display());
+            assert!(!patterns(&config).is_empty(), "{}", path.display());
+            checked += 1;
+        }
+        assert_eq!(checked, 4);
+    }
 }

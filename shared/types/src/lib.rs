@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod ddns;
 mod field;
+pub mod gateway;
 pub mod health;
 mod name;
 pub mod pack;

@@ -2,10 +2,13 @@
 //!
 //! State: none. The table is `[[vars.routes]]`; its rules are in `routes`.
 
+mod explain;
 mod http;
 mod join;
 mod routes;
 mod site;
+#[cfg(test)]
+mod worked_tables;
 
 use worker::{Context, Env, Request, event, web_sys};
 

@@ -89,7 +89,7 @@ impl Paths {
 }
 
 /// A host as the table names it: without port and dot at the end, in lower case.
-fn name_of(host: &str) -> String {
+pub fn name_of(host: &str) -> String {
     let port = host.rsplit_once(':').map(|(_, port)| port);
     let bare = match port {
         Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
