@@ -12,6 +12,7 @@ mod deploy;
 mod dev;
 mod http;
 mod lint;
+mod nginx;
 mod process;
 mod project;
 mod secrets;

@@ -46,6 +46,9 @@ struct PushArgs {
     /// Upload what has not changed, too
     #[arg(long)]
     all: bool,
+    /// Another folder than that of `dev` for what the local runtime stores: for tests
+    #[arg(long, hide = true, conflicts_with = "env")]
+    state: Option<PathBuf>,
 }
 
 pub fn run(project: &Project, args: &Args) -> Result<()> {
@@ -61,7 +64,7 @@ fn push(project: &Project, args: &PushArgs) -> Result<()> {
         .with_context(|| format!("{}", args.folder.display()))?;
     setup::run(project)?;
     let _lock = project.lock("site-push")?;
-    let bucket = Bucket::of(project, args.env.as_deref())?;
+    let bucket = Bucket::of(project, args.env.as_deref(), args.state.as_deref())?;
     let before = bucket.manifest(&name)?;
     let plan = Plan::new(&before, &folder.files, args.all);
     for skipped in &folder.skipped {

@@ -135,12 +135,12 @@ impl RouteView {
     fn tell_upstream(&mut self, route: &Route) {
         match &route.upstream {
             Upstream::Worker(name) => {
-                self.to = name.as_str().to_owned();
+                name.as_str().clone_into(&mut self.to);
                 self.timeout_seconds = Some(route.timeout_seconds);
             }
             Upstream::Origin(origin) => {
                 self.kind = "origin";
-                self.to = origin.url.as_str().to_owned();
+                origin.url.as_str().clone_into(&mut self.to);
                 self.strip_prefix = Some(origin.strip_prefix);
                 self.access = Some(origin.access);
                 self.timeout_seconds = Some(route.timeout_seconds);
@@ -152,7 +152,7 @@ impl RouteView {
             }
             Upstream::Redirect(redirect) => {
                 self.kind = "redirect";
-                self.to = redirect.target.as_str().to_owned();
+                redirect.target.as_str().clone_into(&mut self.to);
                 self.status = Some(redirect.status);
             }
             Upstream::Respond(respond) => {

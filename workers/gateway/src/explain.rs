@@ -7,35 +7,27 @@ use types::{
     gateway::{Candidate, Lookup},
 };
 
-use crate::routes::{Table, name_of};
+use crate::routes::Table;
 
-/// Looks a URL up, of which `authority` and `path` are the parts as the runtime reads them.
-pub fn explain(
-    routes: &[Route],
-    table: &Table,
-    url: String,
-    authority: &str,
-    path: &str,
-) -> Lookup {
-    let host = name_of(authority);
+/// Looks a URL up, of which `host` (in lower case, without port) and `path` are the parts that the
+/// table compares.
+pub fn explain(routes: &[Route], table: &Table, url: String, host: &str, path: &str) -> Lookup {
     let nearest = routes
         .iter()
-        .filter_map(|route| nearness(&route.host, &host))
+        .filter_map(|route| nearness(&route.host, host))
         .max();
-    let taken = table.find(authority, path);
+    let answering = table.find(host, path);
     let fits = |route: &Route| is_below(path, route.path.as_str());
     let mut fitting: Vec<(usize, &Route)> = routes
         .iter()
         .enumerate()
-        .filter(|(_, route)| fits(route) && nearness(&route.host, &host).is_some())
+        .filter(|(_, route)| fits(route) && nearness(&route.host, host).is_some())
         .collect();
     fitting.sort_by_key(|(_, route)| {
-        Reverse((nearness(&route.host, &host), route.path.as_str().len()))
+        Reverse((nearness(&route.host, host), route.path.as_str().len()))
     });
-    let takes = taken.and_then(|taken| {
-        let found = fitting
-            .iter()
-            .find(|(_, route)| std::ptr::eq(*route, taken) || *route == taken);
+    let takes = answering.and_then(|answering| {
+        let found = fitting.iter().find(|(_, route)| *route == answering);
         found.map(|(index, _)| *index)
     });
     let why = match (nearest, takes) {
@@ -50,7 +42,7 @@ pub fn explain(
         route: route.to_string(),
         why: if Some(*index) == takes {
             "takes it".to_owned()
-        } else if nearness(&route.host, &host) == nearest {
+        } else if nearness(&route.host, host) == nearest {
             "another path of the same host is longer".to_owned()
         } else {
             "not looked at: the host has routes that name it more exactly".to_owned()
@@ -60,7 +52,7 @@ pub fn explain(
         candidates: candidates.collect(),
         url,
         path: path.to_owned(),
-        host,
+        host: host.to_owned(),
         takes,
         why,
     }
@@ -102,10 +94,10 @@ mod tests {
             .routes
     }
 
-    fn look_up(rows: &[(&str, &str)], authority: &str, path: &str) -> Lookup {
+    fn look_up(rows: &[(&str, &str)], host: &str, path: &str) -> Lookup {
         let routes = routes(rows);
         let table = Table::new(routes.clone());
-        explain(&routes, &table, String::new(), authority, path)
+        explain(&routes, &table, String::new(), host, path)
     }
 
     const ROWS: &[(&str, &str)] = &[
@@ -118,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_candidates_are_told_apart() {
-        let found = look_up(ROWS, "A.example.com:443", "/x/y");
+        let found = look_up(ROWS, "a.example.com", "/x/y");
         assert_eq!(
             (found.takes, found.host.as_str()),
             (Some(2), "a.example.com")

@@ -168,15 +168,17 @@ impl Asked<'_> {
         {
             return Ok(page);
         }
-        match self.whole(&at_root(site.name, "404.html"), 404).await? {
-            // Nothing that is not there has a tag or a part.
-            Some(page) => {
-                page.headers().delete("ETag")?;
-                page.headers().delete("Accept-Ranges")?;
-                Ok(page)
-            }
-            None => Err(not_found("such page here")),
-        }
+        let key = at_root(site.name, "404.html");
+        let page = if self.head {
+            self.bucket.head(key).await?.map(|object| Ok(head_of(&object)?.with_status(404).empty()))
+        } else {
+            self.whole(&key, 404).await?.map(Ok)
+        };
+        let page = page.unwrap_or_else(|| Err(not_found("such page here")))?;
+        // Nothing that is not there has a tag or a part.
+        page.headers().delete("ETag")?;
+        page.headers().delete("Accept-Ranges")?;
+        Ok(page)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
@@ -25,6 +25,8 @@ pub struct Bucket<'p> {
     project: &'p Project,
     name: String,
     env: Option<String>,
+    /// What the local runtime stores.
+    state: PathBuf,
 }
 
 impl fmt::Display for Bucket<'_> {
@@ -36,7 +38,7 @@ impl fmt::Display for Bucket<'_> {
 
 impl<'p> Bucket<'p> {
     /// As the gateway's configuration names it.
-    pub fn of(project: &'p Project, env: Option<&str>) -> Result<Self> {
+    pub fn of(project: &'p Project, env: Option<&str>, state: Option<&Path>) -> Result<Self> {
         let config = Value::Table(config::read(project, Worker::Gateway)?);
         let own = match env {
             Some(env) => config.get("env").and_then(|all| all.get(env)),
@@ -61,6 +63,7 @@ impl<'p> Bucket<'p> {
             project,
             name: name.to_owned(),
             env: env.map(str::to_owned),
+            state: project.path(state.unwrap_or(Path::new(STATE))),
         })
     }
 
@@ -144,7 +147,7 @@ impl<'p> Bucket<'p> {
             Some(env) => command.args(["--remote", "--env", env]),
             None => command
                 .args(["--local", "--persist-to"])
-                .arg(self.project.path(STATE)),
+                .arg(&self.state),
         };
         Ok(command)
     }

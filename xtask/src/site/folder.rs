@@ -81,10 +81,10 @@ fn walk(root: &Path, at: &Path, prefix: &str, site: &SiteName, folder: &mut Fold
 }
 
 fn file(source: &Path, path: String, site: &SiteName) -> Result<File> {
-    let size = fs::metadata(source)?.len();
+    let length = fs::metadata(source)?.len();
     ensure!(
-        size <= LARGEST,
-        "{path} has {size} bytes, more than the {LARGEST} (300 MiB) that wrangler uploads"
+        length <= LARGEST,
+        "{path} has {length} bytes, more than the {LARGEST} (300 MiB) that wrangler uploads"
     );
     let key = format!("{}{site}/{path}", site::PREFIX);
     ensure!(

@@ -53,11 +53,12 @@ impl Family<'_> {
     /// two.
     fn has(&self, name: &str) -> bool {
         let rest = name.strip_prefix(self.name);
-        match (self.kind, rest) {
-            (_, Some("")) | ("histogram" | "summary", Some("_sum" | "_count")) => true,
-            ("histogram", Some("_bucket")) => true,
-            _ => false,
-        }
+        matches!(
+            (self.kind, rest),
+            (_, Some(""))
+                | ("histogram", Some("_bucket"))
+                | ("histogram" | "summary", Some("_sum" | "_count"))
+        )
     }
 }
 

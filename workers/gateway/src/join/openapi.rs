@@ -1,4 +1,4 @@
-//! The descriptions (OpenAPI 3.1) of all workers as one: the paths, tags and components of each,
+//! The descriptions (`OpenAPI` 3.1) of all workers as one: the paths, tags and components of each,
 //! once.
 
 use serde_json::{Map, Value, json};
