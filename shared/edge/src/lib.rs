@@ -13,7 +13,9 @@ pub mod conditional;
 pub mod config;
 pub mod d1;
 mod failure;
+mod fresh;
 pub mod get;
+pub mod health;
 pub mod kv;
 pub mod log;
 pub mod prepared;
@@ -27,6 +29,7 @@ pub mod socket;
 pub mod stream;
 
 pub use failure::{Failure, method_not_allowed, not_found};
+pub use fresh::{Fresh, Got};
 pub use query::query;
 pub use random::random_bytes;
 pub use serve::{Audience, ErrorFormat, Route, relay, serve, tick};
