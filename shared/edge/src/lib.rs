@@ -11,6 +11,7 @@ pub mod clock;
 pub mod concat;
 pub mod conditional;
 pub mod config;
+mod contract;
 pub mod d1;
 pub mod doh;
 mod failure;
@@ -30,6 +31,7 @@ mod serve;
 pub mod socket;
 pub mod stream;
 
+pub use contract::Contract;
 pub use failure::{Failure, method_not_allowed, not_found};
 pub use fresh::{Fresh, Got};
 pub use query::query;
