@@ -85,7 +85,7 @@ impl Own {
     }
 }
 
-const OWN_DESCRIPTION: &str = include_str!("../openapi.json");
+const OWN_DESCRIPTION: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
 /// The value of `?url=`, of which there is at most one.
 fn asked_about(request: &Request) -> Result<Option<String>, Failure> {

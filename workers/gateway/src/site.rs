@@ -170,7 +170,10 @@ impl Asked<'_> {
         }
         let key = at_root(site.name, "404.html");
         let page = if self.head {
-            self.bucket.head(key).await?.map(|object| Ok(head_of(&object)?.with_status(404).empty()))
+            self.bucket
+                .head(key)
+                .await?
+                .map(|object| Ok(head_of(&object)?.with_status(404).empty()))
         } else {
             self.whole(&key, 404).await?.map(Ok)
         };

@@ -145,9 +145,7 @@ impl<'p> Bucket<'p> {
             .arg(self.project.wrangler_toml(Worker::Gateway));
         match &self.env {
             Some(env) => command.args(["--remote", "--env", env]),
-            None => command
-                .args(["--local", "--persist-to"])
-                .arg(&self.state),
+            None => command.args(["--local", "--persist-to"]).arg(&self.state),
         };
         Ok(command)
     }

@@ -9,6 +9,7 @@ mod ddns;
 mod gateway;
 mod host;
 mod pack;
+mod providers;
 mod status;
 
 use std::{collections::HashSet, fmt, hash::Hash};
@@ -25,12 +26,14 @@ pub use gateway::{
 };
 pub use host::HostName;
 pub use pack::{PackConfig, PublicUrl, WebhookUrl};
+pub use providers::{Credentials, Provider, ProviderKind, ProviderSecrets, ProviderUrl};
 pub use status::{DohUrl, LegacyPing, ProxyProtocol, StatusConfig, Target, is_public_name};
 
 /// The secrets a worker may have beside its `[vars]`.
-pub const SECRETS: [&str; 4] = [
+pub const SECRETS: [&str; 5] = [
     "TOKENS",
     "WEBHOOK_SECRET",
+    "PROVIDERS",
     "ACCESS_CLIENT_ID",
     "ACCESS_CLIENT_SECRET",
 ];
