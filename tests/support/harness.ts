@@ -158,7 +158,7 @@ export async function start(options: Options = {}): Promise<System> {
         ...(name === "status" && { DOH_URL: "http://127.0.0.1:1/dns-query", CACHE_SECONDS: 0 }),
         ...options[name],
       },
-      secrets: { ...(name !== "gateway" && secrets), ...(name === "pack" && options.packSecrets) },
+      secrets: { ...secrets, ...(name === "pack" && options.packSecrets) },
     })),
   });
   const close = async () => {
