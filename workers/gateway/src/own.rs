@@ -1,23 +1,7 @@
 //! The gateway's own routes, on every host that has none in the table: the table itself for
 //! operators, and what all workers say of themselves, joined.
 
-use edge::{Failure, auth, method_not_allowed, query, reply};
-use types::{
-    Code,
-    config::GatewayConfig,
-    gateway::{RouteTable, RouteView},
-    token::Action,
-};
-use worker::{Env, Method, Request, Response};
-
-use crate::{
-    asked::Asked,
-    explain::explain,
-    join::{self, metrics, openapi},
-    routes::Table,
-};
-
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+use crate::{asked::Asked, routes::Table};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Own {
@@ -49,68 +33,57 @@ impl Own {
             Self::OpenApi => "GET /openapi.json",
         }
     }
+}
 
-    pub async fn answer(
-        self,
-        request: &Request,
-        env: &Env,
-        config: &GatewayConfig,
-        table: &Table,
-    ) -> Result<Response, Failure> {
-        if !matches!(request.method(), Method::Get | Method::Head) {
-            return Err(method_not_allowed("GET, HEAD"));
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use types::config::{Config as _, GatewayConfig};
+
+    use super::*;
+
+    fn own(url: &str) -> Option<Own> {
+        let config = GatewayConfig::parse(json!({"routes": [
+            {"path": "/", "worker": "pack"},
+            {"path": "/metrics/more", "worker": "pack"},
+            {"host": "own.example.com", "path": "/x", "worker": "pack"},
+            {"host": "*.below.example.com", "path": "/x", "worker": "pack"},
+        ]}));
+        let table = Table::new(config.unwrap().routes);
+        of(&table, &Asked::read(url).unwrap())
+    }
+
+    #[test]
+    fn its_paths_are_its_own_where_the_host_has_no_routes() {
+        for (path, expected) in [
+            ("/api/gateway/routes", Some(Own::Routes)),
+            ("/x/../metrics", Some(Own::Metrics)),
+            ("/openapi.json", Some(Own::OpenApi)),
+            ("/metrics/", None),
+            ("/metrics/more", None),
+            ("/openapi.jsonx", None),
+            ("/%6detrics", None),
+            ("//metrics", None),
+            ("/", None),
+        ] {
+            assert_eq!(
+                own(&format!("https://edge.example.com{path}")),
+                expected,
+                "{path}"
+            );
         }
-        let response = match self {
-            Self::Routes => {
-                auth::require(request.headers(), env, Action::OpsRead, None)?;
-                let response = reply::json(200, &routes(config, table, asked_about(request)?)?)?;
-                response.headers().set("Cache-Control", "no-store")?;
-                return Ok(response);
-            }
-            Self::Metrics => {
-                let parts = join::ask(env, "/metrics", "text/plain").await;
-                reply::bytes(200, PROMETHEUS, metrics::joined(&parts).into_bytes())?
-            }
-            Self::OpenApi => {
-                let parts = join::ask(env, "/openapi.json", reply::JSON).await;
-                let whole = openapi::joined(OWN_DESCRIPTION, &parts);
-                let body = whole.and_then(|whole| serde_json::to_vec(&whole));
-                let body = body.map_err(|error| Failure::internal(error.to_string()))?;
-                let tag = reply::tag_of(&body);
-                reply::tagged(request.headers(), &tag, reply::JSON, || Ok(body))?
-            }
-        };
-        response.headers().set("Access-Control-Allow-Origin", "*")?;
-        Ok(response)
+        for host in ["own.example.com", "a.below.example.com"] {
+            assert_eq!(own(&format!("https://{host}/metrics")), None, "{host}");
+        }
     }
-}
 
-const OWN_DESCRIPTION: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
-
-/// The value of `?url=`, of which there is at most one.
-fn asked_about(request: &Request) -> Result<Option<String>, Failure> {
-    let mut pairs = query(request).into_iter();
-    match (pairs.next(), pairs.next()) {
-        (None, _) => Ok(None),
-        (Some((key, url)), None) if key == "url" => Ok(Some(url)),
-        _ => Err(Failure::new(
-            Code::BadRequest,
-            "this takes one query key, url: the URL whose route is asked for",
-        )),
+    #[test]
+    fn a_route_for_the_very_path_comes_first() {
+        let config =
+            GatewayConfig::parse(json!({"routes": [{"path": "/metrics", "worker": "status"}]}));
+        let table = Table::new(config.unwrap().routes);
+        let asked = |path: &str| Asked::read(&format!("https://a.example.com{path}")).unwrap();
+        assert_eq!(of(&table, &asked("/metrics")), None);
+        assert_eq!(of(&table, &asked("/openapi.json")), Some(Own::OpenApi));
     }
-}
-
-fn routes(config: &GatewayConfig, table: &Table, url: Option<String>) -> Result<RouteTable, Failure> {
-    let views = config.routes.iter().enumerate();
-    let lookup = url.map(|url| {
-        let whole = if url.contains("://") { url.clone() } else { format!("https://{url}") };
-        let asked = Asked::read(&whole).map_err(|unreadable| {
-            Failure::new(Code::BadRequest, format!("url: {}", unreadable.0))
-        })?;
-        Ok::<_, Failure>(explain(&config.routes, table, url, &asked.host, &asked.path))
-    });
-    Ok(RouteTable {
-        routes: views.map(|(index, route)| RouteView::new(index, route)).collect(),
-        lookup: lookup.transpose()?,
-    })
 }

@@ -42,12 +42,16 @@ impl Table {
         table
     }
 
-    /// The route of a request to `host` (a port and a dot at the end do not count, nor does
-    /// case) for `path`, which starts with `/`.
+    /// The route of a request to `host`, in lower case and without port, for `path`, which starts with
+    /// `/`.
     pub fn find(&self, host: &str, path: &str) -> Option<&Route> {
-        let host = name_of(host);
-        let index = self.paths(&host).find(path)?;
+        let index = self.paths(host).find(path)?;
         self.routes.get(index)
+    }
+
+    /// Whether the host has routes of its own, so that those for every host are not looked at.
+    pub fn names(&self, host: &str) -> bool {
+        !std::ptr::eq(self.paths(host), &raw const self.any)
     }
 
     fn paths(&self, host: &str) -> &Paths {
@@ -86,18 +90,6 @@ impl Paths {
             prefix = prefix.get(..prefix.rfind('/')?)?;
         }
     }
-}
-
-/// A host as the table names it: without port and dot at the end, in lower case.
-pub fn name_of(host: &str) -> String {
-    let port = host.rsplit_once(':').map(|(_, port)| port);
-    let bare = match port {
-        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            &host[..host.len() - port.len() - 1]
-        }
-        _ => host,
-    };
-    bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -162,21 +154,6 @@ mod tests {
         ] {
             assert_eq!(to("other.test", path).as_deref(), route, "{path}");
         }
-    }
-
-    #[test]
-    fn a_host_is_found_in_any_case_with_port_and_dot() {
-        for host in [
-            "rp.example.com",
-            "RP.Example.COM",
-            "rp.example.com:8787",
-            "rp.example.com.",
-            "rp.example.com.:443",
-        ] {
-            assert_eq!(to(host, "/a").as_deref(), Some("rp.example.com/"), "{host}");
-        }
-        assert_eq!(to("[::1]:8787", "/ip").as_deref(), Some("*/ip"));
-        assert_eq!(to("", "/ip").as_deref(), Some("*/ip"));
     }
 
     #[test]

@@ -10,71 +10,66 @@
 mod path;
 
 use edge::{
-    Failure, conditional, method_not_allowed, not_found,
+    Failure, conditional, not_found,
     range::{Wanted, content_range, wanted},
 };
 use types::{Code, site};
-use worker::{
-    Bucket, Conditional, Env, Headers, Method, Object, Range, Request, Response, ResponseBuilder,
-};
+use worker::{Bucket, Conditional, Env, Headers, Object, Range, Response, ResponseBuilder};
 
 use self::path::{Named, at_root, index_below, is_navigation, named};
 
 const BINDING: &str = "SITES";
 const ANY_BYTES: &str = "application/octet-stream";
 
-/// One site, as its route has it.
-#[derive(Debug, Clone, Copy)]
-pub struct Site<'a> {
-    pub name: &'a str,
-    /// An application: paths that name no file are its own.
+/// A GET or HEAD of a site.
+pub struct Wish<'a> {
+    pub headers: &'a Headers,
+    pub head: bool,
+    pub site: &'a str,
+    /// It is an application: paths that name no file are its own.
     pub spa: bool,
+    /// What the route's own path is left of; it begins with a slash.
+    pub path: &'a str,
 }
 
-/// Answers a request for `path`, which begins with a slash and is what the route's own path is left
-/// of.
-pub async fn answer(
-    request: &Request,
-    env: &Env,
-    site: Site<'_>,
-    path: &str,
-) -> Result<Response, Failure> {
-    let head = match request.method() {
-        Method::Get => false,
-        Method::Head => true,
-        _ => return Err(method_not_allowed("GET, HEAD")),
-    };
+/// What there is.
+pub enum Found {
+    Answer(Response),
+    /// A folder, asked for without the slash at its end.
+    Folder,
+}
+
+/// Answers from the bucket.
+pub async fn answer(env: &Env, wish: Wish<'_>) -> Result<Found, Failure> {
     let asked = Asked {
         bucket: env.bucket(BINDING)?,
-        headers: request.headers(),
-        head,
+        wish,
     };
-    let found = match named(site.name, path) {
+    let found = match named(asked.wish.site, asked.wish.path) {
         Some(Named::Index(key)) => asked.object(&key).await?,
         Some(Named::File(key)) => match asked.object(&key).await? {
-            None if asked.is_folder(&key).await? => Some(to_folder(request)?),
+            None if asked.is_folder(&key).await? => return Ok(Found::Folder),
             found => found,
         },
         None => None,
     };
     match found {
-        Some(response) => Ok(response),
-        None => asked.missing(site, path).await,
+        Some(response) => Ok(Found::Answer(response)),
+        None => asked.missing().await.map(Found::Answer),
     }
 }
 
 /// A request and where its answer lies. `None` is that there is no such object.
 struct Asked<'a> {
     bucket: Bucket,
-    headers: &'a Headers,
-    head: bool,
+    wish: Wish<'a>,
 }
 
 impl Asked<'_> {
     /// An object, as far as the request's conditions and range want it.
     async fn object(&self, key: &str) -> Result<Option<Response>, Failure> {
-        let range = self.headers.get("range")?;
-        if self.head || range.is_some() || self.headers.has("if-none-match")? {
+        let range = self.wish.headers.get("range")?;
+        if self.wish.head || range.is_some() || self.wish.headers.has("if-none-match")? {
             let Some(object) = self.bucket.head(key).await? else {
                 return Ok(None);
             };
@@ -92,14 +87,14 @@ impl Asked<'_> {
         range: Option<&str>,
     ) -> Result<Option<Response>, Failure> {
         let (tag, size) = (object.http_etag(), object.size());
-        if conditional::none_match_names(self.headers, &tag) {
+        if conditional::none_match_names(self.wish.headers, &tag) {
             return Ok(Some(head_of(object)?.with_status(304).empty()));
         }
-        if self.head {
+        if self.wish.head {
             let head = head_of(object)?.with_header("Content-Length", &size.to_string())?;
             return Ok(Some(head.empty()));
         }
-        if !conditional::if_range_allows(self.headers, &tag) {
+        if !conditional::if_range_allows(self.wish.headers, &tag) {
             return Ok(None);
         }
         match wanted(range, size) {
@@ -160,16 +155,19 @@ impl Asked<'_> {
     }
 
     /// What is shown for a path that names nothing.
-    async fn missing(&self, site: Site<'_>, path: &str) -> Result<Response, Failure> {
-        let accept = self.headers.get("accept")?;
-        if site.spa
+    async fn missing(&self) -> Result<Response, Failure> {
+        let accept = self.wish.headers.get("accept")?;
+        let Wish {
+            site, spa, path, ..
+        } = self.wish;
+        if spa
             && is_navigation(path, accept.as_deref())
-            && let Some(page) = self.object(&at_root(site.name, "index.html")).await?
+            && let Some(page) = self.object(&at_root(site, "index.html")).await?
         {
             return Ok(page);
         }
-        let key = at_root(site.name, "404.html");
-        let page = if self.head {
+        let key = at_root(site, "404.html");
+        let page = if self.wish.head {
             self.bucket
                 .head(key)
                 .await?
@@ -200,17 +198,4 @@ fn head_of(object: &Object) -> Result<ResponseBuilder, Failure> {
         .with_header("Content-Type", kind)?
         .with_header("Cache-Control", &cache_control)?
         .with_header("Accept-Ranges", "bytes")?)
-}
-
-/// To the same address with a slash at its end, as web servers do.
-fn to_folder(request: &Request) -> Result<Response, Failure> {
-    let url = request.inner().url();
-    let query = url.split_once('?').map_or("", |(_, query)| query);
-    let mark = if query.is_empty() { "" } else { "?" };
-    let location = format!("{}/{mark}{query}", request.path());
-    Ok(ResponseBuilder::new()
-        .with_status(301)
-        .with_header("Location", &location)?
-        .with_header("Cache-Control", site::ASK_AGAIN)?
-        .empty())
 }
