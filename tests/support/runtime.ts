@@ -11,7 +11,7 @@ import { type Answer, type R2, type Kv, type RequestOptions, request } from "./h
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const require = createRequire(join(ROOT, "node_modules", "wrangler", "package.json"));
-export const { Miniflare } = require("miniflare");
+const { Miniflare } = require("miniflare");
 
 type Modules = Record<string, { type: "esm" | "wasm"; contents: string | Uint8Array }>;
 
@@ -152,7 +152,7 @@ export async function run(settings: Settings): Promise<Runtime> {
 }
 
 /** A worker as `cargo xtask build` left it. */
-export function built(worker: string): Modules {
+function built(worker: string): Modules {
   const folder = join(ROOT, "workers", worker, "build");
   const modules: Modules = {};
   for (const file of readdirSync(folder)) {
