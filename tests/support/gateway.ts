@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { readFileSync, readdirSync } from "node:fs";
 import { type Socket, connect } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Answer, type R2, type RequestOptions, request } from "./harness.ts";
 import { runtimes } from "./runtime.ts";
@@ -33,8 +34,10 @@ export interface Gateway {
   port: number;
   /** Of the runtime's process. */
   pid: number;
-  /** What the worker logged: one line of JSON each. */
+  /** What the worker logged: one line of JSON each. They come a moment after the answer. */
   log: string[];
+  /** The first line that is like this, once it has come. */
+  logged(pattern: RegExp): Promise<string>;
   request(path: string, options?: RequestOptions): Promise<Answer>;
   /** A request as if it had come to this URL: with `https` as the scheme, too. */
   dispatch(url: string, init?: Record<string, unknown>): Promise<Response>;
@@ -94,6 +97,14 @@ export async function run({ vars, secrets = {}, limits = {}, workers = {}, sites
     port,
     pid,
     log,
+    logged: async (pattern) => {
+      for (let tries = 0; tries < 100; tries += 1) {
+        const line = log.find((line) => pattern.test(line));
+        if (line !== undefined) return line;
+        await sleep(50);
+      }
+      throw new Error(`no line of the log is like ${pattern}`);
+    },
     request: (path, options) => request(`${url}${path}`, options),
     dispatch: (to, init) => miniflare.dispatchFetch(to, { redirect: "manual", ...init }),
     sites: () => miniflare.getR2Bucket("SITES", "gateway"),

@@ -35,9 +35,10 @@ const ROUNDS: usize = 3;
 impl Asked {
     pub fn read(url: &str) -> Result<Self, Unreadable> {
         let (scheme, rest) = url.split_once("://").ok_or(BAD_HOST)?;
+        // Every target starts with a slash: a `?` or `#` before it came with the host.
+        let (authority, rest) = rest.split_at(rest.find(['/', '\\']).unwrap_or(rest.len()));
         let rest = rest.split('#').next().unwrap_or(rest);
-        let (rest, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
-        let (authority, path) = rest.split_at(rest.find(['/', '\\']).unwrap_or(rest.len()));
+        let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
         let host = host_of(authority).ok_or(BAD_HOST)?;
         if path.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
             return Err(BAD_PATH);
@@ -208,11 +209,8 @@ mod tests {
             ("/x/y", "?a=/b?c")
         );
         assert!(asked.https);
-        let bare = Asked::read("http://a?b/c").unwrap();
-        assert_eq!(
-            (bare.path.as_str(), bare.query.as_str(), bare.https),
-            ("/", "?b/c", false)
-        );
+        let bare = Asked::read("http://a").unwrap();
+        assert_eq!((bare.path.as_str(), bare.https), ("/", false));
         assert_eq!(Asked::read("http://[::1]:80/").unwrap().host, "[::1]");
         assert_eq!(
             Asked::read("http://127.0.0.1:80/").unwrap().host,
@@ -224,7 +222,7 @@ mod tests {
     fn what_is_no_host_is_refused() {
         for authority in [
             "", ".", "a..b", ".a", "a@b", "a:b@c", "a b", "a,b", "a%2eb", "ä", "a*", "a:x", "a:",
-            "a:65536", "[::1", "[x]", "[::1]x", "a..", "a:80:80", "a\t",
+            "a:65536", "[::1", "[x]", "[::1]x", "a..", "a:80:80", "a?b", "a#b", "a\t",
         ] {
             let url = format!("http://{authority}/x");
             assert_eq!(Asked::read(&url), Err(BAD_HOST), "{authority:?}");
