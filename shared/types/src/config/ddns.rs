@@ -2,23 +2,40 @@
 
 use serde::Deserialize;
 
-use super::{Config, HostName, InvalidConfig, duplicate};
+use super::{Config, DohUrl, HostName, InvalidConfig, Provider, ProviderUrl, duplicate, providers};
 
 /// A host name whose address the home reports.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DdnsHost {
     pub host: HostName,
+    /// Who keeps its records; each update goes to all of them.
+    #[serde(default)]
+    pub providers: Vec<Provider>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DdnsConfig {
     pub hosts: Vec<DdnsHost>,
+    /// Where MyDNS.jp is told of an address.
+    #[serde(rename = "MYDNS_URL", default = "ProviderUrl::mydns")]
+    pub mydns_url: ProviderUrl,
+    /// The base of Cloudflare's API.
+    #[serde(rename = "CLOUDFLARE_API", default = "ProviderUrl::cloudflare")]
+    pub cloudflare_api: ProviderUrl,
+    /// The name server that is asked what DNS answers.
+    #[serde(rename = "DOH_URL", default)]
+    pub doh_url: DohUrl,
 }
 
 impl Config for DdnsConfig {
     fn validate(&self) -> Result<(), InvalidConfig> {
+        for (index, entry) in self.hosts.iter().enumerate() {
+            providers::validate(&entry.host, &entry.providers).map_err(|error| {
+                InvalidConfig::new(format!("hosts[{index}].{}", error.key), error.message)
+            })?;
+        }
         match duplicate(self.hosts.iter().map(|entry| &entry.host)) {
             Some((index, host)) => Err(InvalidConfig::new(
                 format!("hosts[{index}].host"),
