@@ -10,7 +10,7 @@ use types::{Timestamp, ddns::Addresses};
 use super::{Fault, Http, Sent, Wanted, detail::Discretion};
 
 /// For a whole notice, in milliseconds.
-const TIMEOUT_MS: u32 = 10_000;
+const TIMEOUT_MS: u32 = 8_000;
 /// The longest answer that is read, in bytes. Theirs are a page of 2 KB.
 const MAX_BODY: u32 = 64 * 1024;
 /// How long a notice holds, in seconds.
