@@ -146,10 +146,7 @@ fn without_proof_it_is_to_be_sent_later() {
             "answered 401: \"Authorization Required\"",
         ),
         (Ok(cut), "with more than 65536 bytes"),
-        (
-            Err(FetchError::Timeout(8_000)),
-            "no answer within 8000 ms",
-        ),
+        (Err(FetchError::Timeout(8_000)), "no answer within 8000 ms"),
         (
             Err(FetchError::Broken("lost".to_owned())),
             "the answer broke off: lost",

@@ -3,7 +3,7 @@
 //! `GET /zones?name=` up the labels; `GET /zones/<zone>/dns_records?type=&name=`; `PATCH …/<record>` with the content
 //! alone, `POST` for a record that may be created, and `POST …/batch`, which is one transaction, when several records
 //! of a zone change. A batch that is refused is sent again record by record, so that one host's record
-//! does not hold up the others. A change is done when the answer has the record with the address.
+//! does not hold up the others. A change is done when the answer, or else the zone, has the record with the address.
 
 mod api;
 mod plan;
@@ -28,8 +28,13 @@ struct Zone {
     name: String,
 }
 
-/// What is to be done in a zone, and which of the targets it is for.
-type Changes = Vec<(usize, Change)>;
+/// A change that is to be made, for one of the targets.
+struct Step<'a> {
+    index: usize,
+    zone: &'a Zone,
+    target: &'a Target<'a>,
+    change: Change,
+}
 
 /// Sends all that is wanted of the zones that a token may change.
 pub async fn send<H: Http>(http: &H, base: &str, token: &str, wanted: &[&Wanted<'_>]) -> Vec<Sent> {
@@ -133,24 +138,25 @@ async fn apply<H: Http>(
         planned.extend(join_all(asked).await);
     }
     let mut outcomes: Vec<Result<String, Fault>> = Vec::new();
-    let mut by_zone: BTreeMap<&str, Changes> = BTreeMap::new();
+    let mut by_zone: BTreeMap<&str, Vec<Step<'_>>> = BTreeMap::new();
     for (index, (plan, (zone, target))) in planned.into_iter().zip(targets).enumerate() {
         outcomes.push(match plan {
             Ok(Change::Nothing) => Ok(target.done(&Change::Nothing)),
             Ok(change) => {
-                by_zone.entry(&zone.id).or_default().push((index, change));
+                let step = Step {
+                    index,
+                    zone,
+                    target,
+                    change,
+                };
+                by_zone.entry(&zone.id).or_default().push(step);
                 Err(Fault::later("was not sent"))
             }
             Err(fault) => Err(fault),
         });
     }
-    for (zone, changes) in by_zone {
-        let of = |index: &usize| targets.get(*index).map(|(_, target)| target);
-        let changes: Vec<(usize, &Target<'_>, Change)> = changes
-            .into_iter()
-            .filter_map(|(index, change)| Some((index, of(&index)?, change)))
-            .collect();
-        for (index, outcome) in change(api, zone, &changes).await {
+    for steps in by_zone.into_values() {
+        for (index, outcome) in change(api, &steps).await {
             if let Some(place) = outcomes.get_mut(index) {
                 *place = outcome;
             }
@@ -174,53 +180,59 @@ async fn look<H: Http>(
 /// Changes records of one zone: one alone, several as one transaction.
 async fn change<H: Http>(
     api: &Api<'_, H>,
-    zone: &str,
-    changes: &[(usize, &Target<'_>, Change)],
+    steps: &[Step<'_>],
 ) -> Vec<(usize, Result<String, Fault>)> {
-    if changes.len() > 1 {
-        let answered = batch(api, zone, changes).await;
+    let mut outcomes = Vec::new();
+    if steps.len() > 1 {
+        let answered = batch(api, steps).await;
         // One record that cannot be changed makes the whole batch fail.
         if !matches!(answered, Err(Fault::Refused { .. })) {
-            let each = changes.iter().map(|(index, target, change)| {
+            for step in steps {
                 let outcome = match &answered {
-                    Ok(records) => proved(target, change, records),
+                    Ok(records) => proved(api, step, records).await,
                     Err(fault) => Err(fault.clone()),
                 };
-                (*index, outcome)
-            });
-            return each.collect();
+                outcomes.push((step.index, outcome));
+            }
+            return outcomes;
         }
     }
-    let mut outcomes = Vec::new();
-    for (index, target, change) in changes {
-        let path = format!("/zones/{zone}/dns_records");
-        let answered = match change {
-            Change::Patch(record) => {
-                let path = format!("{path}/{}", record.id);
-                let content = json!({ "content": target.ip.to_string() });
-                api.change("PATCH", &path, &content).await
-            }
-            _ => api.change("POST", &path, &target.creation()).await,
+    for step in steps {
+        let outcome = match alone(api, step).await {
+            Ok(record) => proved(api, step, &[record]).await,
+            Err(fault) => Err(fault),
         };
-        let outcome = answered.and_then(|record| proved(target, change, &[record]));
-        outcomes.push((*index, outcome));
+        outcomes.push((step.index, outcome));
     }
     outcomes
 }
 
+/// One change; gives the record as it is after it.
+async fn alone<H: Http>(api: &Api<'_, H>, step: &Step<'_>) -> Result<Value, Fault> {
+    let path = format!("/zones/{}/dns_records", step.zone.id);
+    match &step.change {
+        Change::Patch(record) => {
+            let path = format!("{path}/{}", record.id);
+            let content = json!({ "content": step.target.ip.to_string() });
+            api.change("PATCH", &path, &content).await
+        }
+        Change::Create | Change::Nothing => {
+            api.change("POST", &path, &step.target.creation()).await
+        }
+    }
+}
+
 /// All changes at once; gives the records as they are after it.
-async fn batch<H: Http>(
-    api: &Api<'_, H>,
-    zone: &str,
-    changes: &[(usize, &Target<'_>, Change)],
-) -> Result<Vec<Value>, Fault> {
+async fn batch<H: Http>(api: &Api<'_, H>, steps: &[Step<'_>]) -> Result<Vec<Value>, Fault> {
+    let Some(first) = steps.first() else {
+        return Ok(Vec::new());
+    };
     let (mut patches, mut posts) = (Vec::new(), Vec::new());
-    for (_, target, change) in changes {
-        match change {
-            Change::Patch(record) => {
-                patches.push(json!({ "id": record.id, "content": target.ip.to_string() }));
-            }
-            _ => posts.push(target.creation()),
+    for step in steps {
+        let content = step.target.ip.to_string();
+        match &step.change {
+            Change::Patch(record) => patches.push(json!({ "id": record.id, "content": content })),
+            Change::Create | Change::Nothing => posts.push(step.target.creation()),
         }
     }
     let mut body = serde_json::Map::new();
@@ -229,7 +241,7 @@ async fn batch<H: Http>(
             body.insert(key.to_owned(), list.into());
         }
     }
-    let path = format!("/zones/{zone}/dns_records/batch");
+    let path = format!("/zones/{}/dns_records/batch", first.zone.id);
     let result = api.change("POST", &path, &body.into()).await?;
     let records = ["patches", "posts"].into_iter().flat_map(|key| {
         let list = result.get(key).and_then(Value::as_array);
@@ -238,16 +250,22 @@ async fn batch<H: Http>(
     Ok(records.collect())
 }
 
-/// A change counts when the answer has the record with the address.
-fn proved(target: &Target<'_>, change: &Change, records: &[Value]) -> Result<String, Fault> {
-    if records.iter().any(|record| target.is_proved_by(record)) {
-        Ok(target.done(change))
-    } else {
-        let (kind, ip) = (target.kind(), target.ip);
-        Err(Fault::later(format!(
-            "said yes and answered no {kind} record with {ip}"
-        )))
+/// A change counts when the answer has the record with the address, or else the zone has it.
+async fn proved<H: Http>(
+    api: &Api<'_, H>,
+    step: &Step<'_>,
+    records: &[Value],
+) -> Result<String, Fault> {
+    let target = step.target;
+    if records.iter().any(|record| target.is_proved_by(record))
+        || look(api, step.zone, target).await? == Change::Nothing
+    {
+        return Ok(target.done(&step.change));
     }
+    let (kind, ip) = (target.kind(), target.ip);
+    Err(Fault::later(format!(
+        "said yes, and the zone has no {kind} record with {ip}"
+    )))
 }
 
 /// What came of all records of one host. What is to be sent again comes first: then the rest is

@@ -175,7 +175,7 @@ fn a_wrong_token_is_tried_once() {
 }
 
 #[test]
-fn a_success_without_the_record_is_none() {
+fn a_success_without_the_record_is_looked_at_and_is_none_when_the_zone_does_not_have_it() {
     for result in [
         json!(null),
         json!({}),
@@ -187,9 +187,24 @@ fn a_success_without_the_record_is_none() {
         let (outcome, ..) = with(4, &ok(&result));
         assert_eq!(
             outcome,
-            later("said yes and answered no A record with 8.8.8.8")
+            later("said yes, and the zone has no A record with 8.8.8.8")
         );
     }
+}
+
+#[test]
+fn a_success_without_the_record_is_one_when_the_zone_has_it() {
+    let dns = Dns::of(&[("r1", "A", "home.example.com", "8.8.4.4")]);
+    let (outcome, heard) = sent(&[home("home.example.com", "8.8.8.8", "")], |heard| {
+        let answer = dns.respond(heard);
+        if heard.method == "PATCH" {
+            ok(&json!(null))
+        } else {
+            answer
+        }
+    });
+    assert!(outcome[0].is_done(), "{outcome:?}");
+    assert_eq!(heard.len(), 5);
 }
 
 #[test]
