@@ -3,10 +3,14 @@
 //! `health`: `GET /health`, `/api/health`. `nic`: `GET /nic/update`, `/v3/update` (dyndns2). `hosts`:
 //! `/api/ddns/…`. Here: `GET /ip`.
 
+mod access;
 mod health;
 mod hosts;
 mod nic;
 mod query;
+mod take;
+
+pub use take::mark;
 
 use std::net::IpAddr;
 
