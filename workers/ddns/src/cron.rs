@@ -9,7 +9,7 @@ use crate::{
     CONFIG,
     book::Ports,
     http::mark,
-    ports::{Outside, Scheduled},
+    ports::{CRON_REQUESTS, Outside, Scheduled},
     refresh,
     store::Store,
 };
@@ -38,15 +38,15 @@ pub async fn run(env: &Env, now: Timestamp) -> Result<(), Failure> {
 
 /// Puts on record that the cron ran.
 async fn tick(env: &Env, now: Timestamp) -> Result<(), Failure> {
-    Store::new(env)?.tick(now).await
+    Store::new(env).tick(now).await
 }
 
 /// Tells the providers what they lack, or have not been told for long.
 async fn tell(env: &Env, now: Timestamp) -> Result<(), Failure> {
     let config = CONFIG.get(env)?;
     let ports = Ports {
-        book: &Store::new(env)?,
-        providers: &Outside::new(env, config),
+        book: &Store::new(env),
+        providers: &Outside::new(env, config, CRON_REQUESTS),
         clock: &Scheduled(now),
     };
     for warning in refresh::run(&ports, &mark()?, &config.hosts).await? {
@@ -59,5 +59,5 @@ async fn prune(env: &Env, now: Timestamp) -> Result<(), Failure> {
     if now.as_seconds().div_euclid(60).rem_euclid(60) != PRUNING {
         return Ok(());
     }
-    Store::new(env)?.prune(now).await
+    Store::new(env).prune(now).await
 }

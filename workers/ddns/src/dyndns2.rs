@@ -75,7 +75,7 @@ impl Answer {
     /// it 503, and else the first line decides.
     pub fn of(lines: &[(Code, Addresses)]) -> Self {
         Self {
-            status: status(lines.iter().map(|(code, _)| *code)),
+            status: status(&lines.iter().map(|(code, _)| *code).collect::<Vec<_>>()),
             body: lines.iter().map(line).collect::<Vec<_>>().join("\n"),
         }
     }
@@ -87,12 +87,12 @@ impl Answer {
 }
 
 /// The HTTP status of an answer that has these codes.
-pub fn status(codes: impl Iterator<Item = Code> + Clone) -> u16 {
-    let mut succeeded = codes.clone().filter(|code| code.succeeded());
-    let mut failed = codes.clone().filter(|code| *code == Code::Failed);
-    let first = codes.clone().next();
-    let deciding = succeeded.next().or_else(|| failed.next()).or(first);
-    deciding.map_or(400, Code::status)
+pub fn status(codes: &[Code]) -> u16 {
+    let mut all = codes.iter();
+    let succeeded = all.clone().find(|code| code.succeeded());
+    let failed = all.clone().find(|code| **code == Code::Failed);
+    let deciding = succeeded.or(failed).or_else(|| all.next());
+    deciding.map_or(400, |code| code.status())
 }
 
 fn line((code, taken): &(Code, Addresses)) -> String {

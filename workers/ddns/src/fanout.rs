@@ -58,9 +58,14 @@ impl Ran {
     /// How it went with this one, for the log and the answer.
     pub fn result(&self, duty: &Duty) -> ProviderResult {
         let (result, detail) = match self.sent(duty) {
-            Some(Sent::Done { detail, .. }) => (ProviderOutcome::Done, Some(detail.as_str())),
-            Some(Sent::Later { detail, .. }) => (ProviderOutcome::Failed, Some(detail.as_str())),
-            Some(Sent::Refused { detail }) => (ProviderOutcome::Refused, Some(detail.as_str())),
+            Some(sent) => {
+                let result = match sent {
+                    Sent::Done { .. } => ProviderOutcome::Done,
+                    Sent::Later { .. } => ProviderOutcome::Failed,
+                    Sent::Refused { .. } => ProviderOutcome::Refused,
+                };
+                (result, Some(sent.detail()))
+            }
             None if self.has(duty) => (ProviderOutcome::Current, None),
             None => {
                 let line = self.line(&duty.host);

@@ -269,6 +269,9 @@ fn a_preview_says_what_would_be_done_and_does_nothing() {
     assert_eq!(done[0].1.why.as_deref(), Some("10.0.0.1 is private"));
 }
 
+/// The codes that it ends with, if it ends well.
+type Running<'a> = std::pin::Pin<Box<dyn Future<Output = Option<Vec<Code>>> + 'a>>;
+
 const ADDRESSES: [&str; 4] = ["8.8.8.8", "8.8.4.4", "9.9.9.9", "2001:4860:4860::8888"];
 const NAMES: [&str; 4] = ["a.example.com", "b.example.com", "c.example.com", BOTH];
 
@@ -359,7 +362,7 @@ proptest! {
         let known = hosts();
         let all = ports(&world);
         let marks: Vec<String> = (0..reports.len()).map(|number| number.to_string()).collect();
-        let mut futures: Vec<std::pin::Pin<Box<dyn Future<Output = Option<Vec<Code>>>>>> = Vec::new();
+        let mut futures: Vec<Running<'_>> = Vec::new();
         for ((names, address), mark) in reports.iter().zip(&marks) {
             let future = report(&world, mark, NAMES[*names], ADDRESSES[*address]);
             futures.push(Box::pin(async move {

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use edge::{clock, log};
 use futures::future::join;
-use types::{Timestamp, config::DdnsConfig};
+use types::{
+    Timestamp,
+    config::{DdnsConfig, HostName},
+};
 use worker::{Delay, Env};
 
 use crate::{
     book::{Claimed, Clock, Tell},
     providers::{self, Live, Providers, Sent, Wanted},
+    truth::Dns,
 };
 
 /// For all that is told at once. A provider has less for each request.
@@ -17,15 +21,26 @@ const TELLING: Duration = Duration::from_secs(25);
 /// Between two looks at what somebody else tells.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// How many requests providers are sent in one invocation, of the 50 that the platform allows: an
+/// update has nothing else to send, and the cron has services to look at.
+pub const REQUESTS: u32 = 45;
+pub const CRON_REQUESTS: u32 = 16;
+
 /// The providers of this deployment.
 pub struct Outside<'a> {
     env: &'a Env,
     config: &'a DdnsConfig,
+    http: Live,
 }
 
 impl<'a> Outside<'a> {
-    pub fn new(env: &'a Env, config: &'a DdnsConfig) -> Self {
-        Self { env, config }
+    /// For one invocation, in which they are sent this many requests at the most.
+    pub const fn new(env: &'a Env, config: &'a DdnsConfig, requests: u32) -> Self {
+        Self {
+            env,
+            config,
+            http: Live::new(requests),
+        }
     }
 }
 
@@ -57,7 +72,7 @@ impl Tell for Outside<'_> {
         }
         let secrets = providers::secrets(self.env);
         let providers = Providers {
-            http: &Live,
+            http: &self.http,
             mydns_url: &self.config.mydns_url,
             cloudflare_api: &self.config.cloudflare_api,
             secrets: &secrets,
@@ -94,7 +109,7 @@ impl Clock for Scheduled {
 }
 
 /// What DNS answers for a name; `None` when it does not say, and then the log says why.
-pub async fn dns(config: &DdnsConfig, host: &types::config::HostName) -> Option<crate::truth::Dns> {
+pub async fn dns(config: &DdnsConfig, host: &HostName) -> Option<Dns> {
     use edge::doh::{self, Kind, NOERROR, NXDOMAIN};
     const TIMEOUT_MS: u32 = 3000;
     let ask = async |kind: Kind| {
@@ -112,7 +127,7 @@ pub async fn dns(config: &DdnsConfig, host: &types::config::HostName) -> Option<
         (Err(words), _) | (_, Err(words)) => Err(words),
     };
     match told {
-        Ok((v4, v6)) => Some(crate::truth::Dns {
+        Ok((v4, v6)) => Some(Dns {
             ipv4: v4.iter().filter_map(|one| one.data.parse().ok()).collect(),
             ipv6: v6.iter().filter_map(|one| one.data.parse().ok()).collect(),
         }),

@@ -64,7 +64,7 @@ pub fn agree(
     Some(as_seen && answered)
 }
 
-fn same<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+fn same<T: Copy + PartialEq>(one: Option<T>, other: Option<T>) -> bool {
     one.is_none() || other.is_none() || one == other
 }
 

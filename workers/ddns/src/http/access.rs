@@ -134,5 +134,5 @@ impl Asker {
 }
 
 async fn block(env: &Env, client: &str, until: Timestamp) -> Result<(), Failure> {
-    Store::new(env)?.block(client, until).await
+    Store::new(env).block(client, until).await
 }

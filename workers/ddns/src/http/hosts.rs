@@ -21,7 +21,7 @@ use crate::{
     intake::{Answered, Done},
     report::{self, Verdict},
     store::Store,
-    update::{self, Asked, Update},
+    update::{self, Update},
 };
 
 /// What a request asks for.
@@ -86,15 +86,15 @@ async fn report(request: &Request, env: &Env) -> Result<Response, Failure> {
     let asker = Asker::identify(request, env).await?;
     allow_updates(&asker)?;
     let config: &DdnsConfig = CONFIG.get(env)?;
-    let asked: ReportRequest = body::json(request).await?;
+    let body: ReportRequest = body::json(request).await?;
     let connecting = request.headers().get("cf-connecting-ip")?;
     let present = |address: &Option<String>| address.clone().filter(|text| !text.trim().is_empty());
-    let (ipv4, ipv6) = (present(&asked.ipv4), present(&asked.ipv6));
+    let (ipv4, ipv6) = (present(&body.ipv4), present(&body.ipv6));
     let reported = update::read(ipv4.as_deref(), ipv6.as_deref(), connecting.as_deref());
-    let dry_run = asked.dry_run;
+    let dry_run = body.dry_run;
     let wish = Wish {
         reported: &reported,
-        verdicts: &verdicts(asked.hostnames, &reported, &config.hosts, &asker)?,
+        verdicts: &verdicts(body.hostnames, &reported, &config.hosts, &asker)?,
         home: true,
         dry: dry_run,
     };
@@ -127,9 +127,8 @@ fn verdicts<'a>(
         let detail = "hostnames: names no host; leave it out for all that the token is for";
         return Err(Failure::new(ProblemCode::BadRequest, detail));
     }
-    let asked: Vec<Asked> = hostnames.iter().map(|name| update::asked(name)).collect();
     let update = Update {
-        hosts: asked,
+        hosts: hostnames.iter().map(|name| update::asked(name)).collect(),
         reported: reported.clone(),
     };
     Ok(report::judge_hosts(&update, hosts, &asker.entry))
@@ -144,7 +143,8 @@ fn hosts_of(answered: Answered) -> Result<Vec<Done>, Failure> {
 
 /// The same status as dyndns2 has for it.
 fn status(done: &[Done]) -> u16 {
-    dyndns2::status(done.iter().map(|done| done.code))
+    let codes: Vec<_> = done.iter().map(|done| done.code).collect();
+    dyndns2::status(&codes)
 }
 
 /// Sets a host back to what it had before it was given what it has.
@@ -157,7 +157,7 @@ async fn rollback(host: &str, request: &Request, env: &Env) -> Result<Response, 
     let host = configured.ok_or_else(|| not_found("such host"))?;
     let name = host.host.as_str();
     auth::allow(&asker.entry, Action::DdnsUpdate, Some(name))?;
-    let previous = Store::new(env)?.previous(&host.host).await?;
+    let previous = Store::new(env).previous(&host.host).await?;
     let previous = previous.filter(|previous: &Addresses| !previous.is_empty());
     let addresses = previous.ok_or_else(|| {
         let detail = format!("{name} has never had another address that is on record");

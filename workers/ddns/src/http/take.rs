@@ -8,7 +8,7 @@ use super::access::Asker;
 use crate::{
     book::{self, Ports},
     intake::{self, Answered},
-    ports::{Outside, Wall},
+    ports::{Outside, REQUESTS, Wall},
     report::Verdict,
     store::Store,
 };
@@ -47,7 +47,7 @@ pub async fn take(
     let connecting = headers.get("cf-connecting-ip")?;
     let seen = connecting.as_deref().unwrap_or("unknown");
     let mark = mark()?;
-    let asked = book::Request {
+    let report = book::Request {
         mark: &mark,
         at: clock::now(),
         token: &asker.entry.name,
@@ -59,14 +59,14 @@ pub async fn take(
         damped: wish.home,
     };
     let ports = Ports {
-        book: &Store::new(env)?,
-        providers: &Outside::new(env, config),
+        book: &Store::new(env),
+        providers: &Outside::new(env, config, REQUESTS),
         clock: &Wall,
     };
     let answered = if wish.dry {
-        intake::preview(&ports, &asked).await?
+        intake::preview(&ports, &report).await?
     } else {
-        intake::take(&ports, &asked).await?
+        intake::take(&ports, &report).await?
     };
     if let Answered::Limited { retry_after } = answered {
         asker.hold_back(retry_after);

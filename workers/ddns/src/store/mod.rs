@@ -20,8 +20,8 @@ const TICKER: &str = "ddns";
 pub struct Store(Env);
 
 impl Store {
-    pub fn new(env: &Env) -> Result<Self, Failure> {
-        Ok(Self(env.clone()))
+    pub fn new(env: &Env) -> Self {
+        Self(env.clone())
     }
 
     /// Puts on record that the cron ran.

@@ -37,7 +37,7 @@ pub async fn hosts(request: &Request, env: &Env) -> Result<Response, Failure> {
     Asker::require(request, env, Action::OpsRead).await?;
     known(request, &[])?;
     let config: &DdnsConfig = CONFIG.get(env)?;
-    let store = Store::new(env)?;
+    let store = Store::new(env);
     let names: Vec<&HostName> = config.hosts.iter().map(|host| &host.host).collect();
     let (lines, reports) = try_join(store.lines(None), store.last_reports(&names)).await?;
     let asked = config.hosts.iter().take(DNS_HOSTS);
@@ -118,7 +118,7 @@ pub async fn log(request: &Request, env: &Env) -> Result<Response, Failure> {
         since: moment(text("since"), "since")?,
         until: moment(text("until"), "until")?,
     };
-    let mut entries = Store::new(env)?.log(&filter).await?;
+    let mut entries = Store::new(env).log(&filter).await?;
     let kept = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = entries.len() > kept;
     entries.truncate(kept);
