@@ -14,10 +14,20 @@ use crate::{Failure, stream};
 #[wasm_bindgen(inline_js = r#"
 export async function first(database, sql, text) {
   return await database.prepare(sql).bind(text).first("found");
+}
+export async function batch(database, statements) {
+  const prepared = [];
+  for (let n = 0; n < statements.length; n += 2) {
+    prepared.push(database.prepare(statements[n]).bind(statements[n + 1]));
+  }
+  const results = await database.batch(prepared);
+  return JSON.stringify(results.map(({ results }) => results.map(({ found }) => found)));
 }"#)]
 extern "C" {
     #[wasm_bindgen(catch)]
     async fn first(database: &JsValue, sql: &str, text: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch)]
+    async fn batch(database: &JsValue, statements: Vec<String>) -> Result<JsValue, JsValue>;
 }
 
 /// Runs one statement with one parameter, and gives the column `found` of its first row. The error
@@ -28,15 +38,37 @@ pub async fn run(
     sql: &str,
     text: &str,
 ) -> Result<Option<String>, Failure> {
-    let failed =
-        |error: JsValue| Failure::internal(format!("{binding}: {}", stream::words(&error)));
-    let database = Reflect::get(env, &binding.into()).map_err(failed)?;
+    let found = first(&database(env, binding)?, sql, text).await;
+    Ok(found.map_err(|error| failed(binding, &error))?.as_string())
+}
+
+/// Runs several statements, each with one parameter, in one transaction: all of them or none. Gives
+/// the column `found` of every row of each; it is text, and only statements that give no row have
+/// none.
+pub async fn transaction(
+    env: &Env,
+    binding: &str,
+    statements: &[(&str, &str)],
+) -> Result<Vec<Vec<String>>, Failure> {
+    let flat = statements.iter().flat_map(|(sql, text)| [*sql, *text]);
+    let flat = flat.map(str::to_owned).collect();
+    let found = batch(&database(env, binding)?, flat).await;
+    let found = found.map_err(|error| failed(binding, &error))?;
+    serde_json::from_str(&found.as_string().unwrap_or_default())
+        .map_err(|error| Failure::internal(format!("{binding}: {error}")))
+}
+
+fn database(env: &Env, binding: &str) -> Result<JsValue, Failure> {
+    let database = Reflect::get(env, &binding.into()).map_err(|error| failed(binding, &error))?;
     if database.is_undefined() {
         let missing = format!("there is no D1 binding {binding}");
         return Err(Failure::Internal(missing));
     }
-    let found = first(&database, sql, text).await.map_err(failed)?;
-    Ok(found.as_string())
+    Ok(database)
+}
+
+fn failed(binding: &str, error: &JsValue) -> Failure {
+    Failure::internal(format!("{binding}: {}", stream::words(error)))
 }
 
 /// A statement of the worker crate's D1 with its parameters; all of them are text.
@@ -54,7 +86,7 @@ pub fn statement(
 
 /// What to do about an error that says that the database of a worker has no tables; `None` for any
 /// other.
-pub fn cure(error: &worker::Error, binding: &str, worker: &str) -> Option<String> {
+pub fn cure(error: &impl ToString, binding: &str, worker: &str) -> Option<String> {
     error.to_string().contains("no such table").then(|| {
         format!(
             "the migrations of the database have not been applied: `npx wrangler d1 migrations \
