@@ -20,7 +20,7 @@ mod timestamp;
 pub mod token;
 
 pub use field::Field;
-pub use name::{Channel, InvalidName, PackName, TargetId};
+pub use name::{AlertName, Channel, InvalidName, PackName, ServiceId, TargetId};
 pub use problem::{Code, Problem};
 pub use sha1::{InvalidSha1, Sha1};
 pub use timestamp::Timestamp;

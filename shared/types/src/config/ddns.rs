@@ -2,7 +2,12 @@
 
 use serde::Deserialize;
 
-use super::{Config, HostName, InvalidConfig, duplicate};
+use super::{
+    Config, DohUrl, HostName, InvalidConfig,
+    alerts::{self, AlertChannel},
+    duplicate,
+    services::{self, Service},
+};
 
 /// A host name whose address the home reports.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -15,17 +20,29 @@ pub struct DdnsHost {
 #[serde(deny_unknown_fields)]
 pub struct DdnsConfig {
     pub hosts: Vec<DdnsHost>,
+    /// What is watched.
+    #[serde(default)]
+    pub services: Vec<Service>,
+    /// Where alerts are sent to.
+    #[serde(default)]
+    pub alerts: Vec<AlertChannel>,
+    /// Who is asked by checks of kind `dns`.
+    #[serde(rename = "DOH_URL", default)]
+    pub doh_url: DohUrl,
 }
 
 impl Config for DdnsConfig {
     fn validate(&self) -> Result<(), InvalidConfig> {
-        match duplicate(self.hosts.iter().map(|entry| &entry.host)) {
-            Some((index, host)) => Err(InvalidConfig::new(
+        if let Some((index, host)) = duplicate(self.hosts.iter().map(|entry| &entry.host)) {
+            return Err(InvalidConfig::new(
                 format!("hosts[{index}].host"),
                 format!("\"{host}\" is there twice"),
-            )),
-            None => Ok(()),
+            ));
         }
+        alerts::validate(&self.alerts)?;
+        let hosts: Vec<_> = self.hosts.iter().map(|entry| &entry.host).collect();
+        let channels: Vec<_> = self.alerts.iter().map(|channel| &channel.name).collect();
+        services::validate(&self.services, &hosts, &channels)
     }
 }
 

@@ -5,10 +5,12 @@
 //! one are errors that name the key.
 
 mod address;
+pub mod alerts;
 mod ddns;
 mod gateway;
 mod host;
 mod pack;
+pub mod services;
 mod status;
 
 use std::{collections::HashSet, fmt, hash::Hash};
@@ -24,7 +26,7 @@ pub use pack::{PackConfig, PublicUrl, WebhookUrl};
 pub use status::{DohUrl, LegacyPing, ProxyProtocol, StatusConfig, Target, is_public_name};
 
 /// The secrets a worker may have beside its `[vars]`.
-pub const SECRETS: [&str; 2] = ["TOKENS", "WEBHOOK_SECRET"];
+pub const SECRETS: [&str; 4] = ["TOKENS", "WEBHOOK_SECRET", "CHECKS", "ALERTS"];
 
 /// The workers whose configuration [`check`] knows.
 pub const WORKERS: [&str; 4] = ["gateway", "pack", "status", "ddns"];
