@@ -15,6 +15,7 @@ pub mod pack;
 mod problem;
 pub mod prometheus;
 mod sha1;
+pub mod services;
 pub mod status;
 mod timestamp;
 pub mod token;

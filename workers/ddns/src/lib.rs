@@ -9,6 +9,7 @@ mod dyndns2;
 mod health;
 mod http;
 mod report;
+mod services;
 mod store;
 mod update;
 
