@@ -189,7 +189,7 @@ impl Flat {
         let check = HttpCheck {
             headers: headers
                 .into_iter()
-                .map(|(name, value)| Ok((header_name("headers", name)?, header_value(value)?)))
+                .map(|(name, value)| Ok((header_name("headers", &name)?, header_value(value)?)))
                 .collect::<Result<_, String>>()?,
             body: text("body", self.body.take())?,
             status,
@@ -221,7 +221,7 @@ impl Flat {
 
     fn take_header(&mut self) -> Result<BTreeMap<String, String>, String> {
         let header = self.header.take().unwrap_or_default();
-        let named = |(name, value)| Ok((header_name("header", name)?, value));
+        let named = |(name, value): (String, _)| Ok((header_name("header", &name)?, value));
         header.into_iter().map(named).collect()
     }
 
@@ -345,7 +345,7 @@ fn text(key: &str, text: Option<String>) -> Result<Option<String>, String> {
 }
 
 /// In lower case, for they are compared without it (RFC 9110, section 5.1).
-fn header_name(key: &str, name: String) -> Result<String, String> {
+fn header_name(key: &str, name: &str) -> Result<String, String> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
         return Err(format!("{key}: {name:?} is not the name of a header"));
