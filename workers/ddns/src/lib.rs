@@ -7,6 +7,12 @@ mod address;
 mod dyndns2;
 mod health;
 mod http;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "what hosts send through it comes with the fan-out"
+)]
+mod providers;
 mod report;
 mod store;
 mod update;
