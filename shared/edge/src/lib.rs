@@ -13,6 +13,7 @@ pub mod conditional;
 pub mod config;
 pub mod d1;
 pub mod doh;
+pub mod email;
 mod failure;
 pub mod fetch;
 pub mod get;
@@ -25,6 +26,7 @@ pub mod r2;
 mod random;
 pub mod reply;
 mod serve;
+pub mod signature;
 pub mod socket;
 pub mod stream;
 

@@ -4,6 +4,10 @@
 //! (`OPS_DB`). The routes are in `http`.
 
 mod address;
+#[allow(dead_code, reason = "put in by the state machine of services")]
+mod alerts;
+#[allow(dead_code, unused_imports, reason = "run by the schedule of services")]
+mod checks;
 mod dyndns2;
 mod health;
 mod http;

@@ -180,6 +180,10 @@ fn what_is_wrong_with_a_request_is_named() {
         ),
         (http(&json!({"status": []})), "status: must be"),
         (http(&json!({"keyword": ""})), "keyword: must be"),
+        (
+            http(&json!({"headers": {"a": "$B"}, "redirect": "follow"})),
+            "redirect: headers with a secret",
+        ),
         (http(&json!({"headers": {"a b": "c"}})), "headers: \"a b\""),
         (
             http(&json!({"headers": {"a": "b\r\nc: d"}})),

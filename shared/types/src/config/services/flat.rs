@@ -186,7 +186,7 @@ impl Flat {
             return Err(format!("status: must be 1 to {MAX_LIST} statuses"));
         }
         let headers = self.headers.take().unwrap_or_default();
-        let check = HttpCheck {
+        let mut check = HttpCheck {
             headers: headers
                 .into_iter()
                 .map(|(name, value)| Ok((header_name("headers", &name)?, header_value(value)?)))
@@ -198,9 +198,19 @@ impl Flat {
             json_path: self.json_path.take(),
             json_equals: self.json_equals.take(),
             header: self.take_header()?,
-            follow: self.redirect.take() != Some(Redirect::Manual),
+            follow: false,
             url,
             method,
+        };
+        // What carries a secret is for one address only.
+        let has_secret = |value: &HeaderValue| matches!(value, HeaderValue::Secret(_));
+        let is_secret = check.headers.values().any(has_secret);
+        check.follow = match self.redirect.take() {
+            Some(Redirect::Follow) if is_secret => {
+                return Err("redirect: headers with a secret are not sent elsewhere".to_owned());
+            }
+            Some(redirect) => redirect == Redirect::Follow,
+            None => !is_secret,
         };
         if check.body.is_some() && !method.takes_body() {
             return Err(format!("body: {} has none", method.as_str()));
