@@ -12,7 +12,10 @@ pub mod concat;
 pub mod conditional;
 pub mod config;
 pub mod d1;
+pub mod doh;
+pub mod email;
 mod failure;
+pub mod fetch;
 pub mod get;
 pub mod kv;
 pub mod log;
@@ -23,6 +26,7 @@ pub mod r2;
 mod random;
 pub mod reply;
 mod serve;
+pub mod signature;
 pub mod socket;
 pub mod stream;
 

@@ -4,10 +4,18 @@
 //! (`OPS_DB`). The routes are in `http`, the scheduled work in `cron`.
 
 mod address;
+mod alerts;
+mod checks;
 mod cron;
 mod dyndns2;
 mod health;
 mod http;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "what hosts send through it comes with the fan-out"
+)]
+mod providers;
 mod report;
 mod services;
 mod store;

@@ -127,6 +127,7 @@ mod tests {
         let update = parse(&query, None);
         let configured = ["a.example.com", "b.example.com"].map(|host| DdnsHost {
             host: host.parse().unwrap(),
+            providers: Vec::new(),
         });
         let verdicts = judge(&update, &configured, &token(scopes));
         preview(BTreeMap::new(), &update.reported, &verdicts)

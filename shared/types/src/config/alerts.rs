@@ -3,13 +3,13 @@
 //! Where a channel leads to is a secret for most of them (who knows the URL can write there), so it
 //! is looked up in the secret `ALERTS` and never written here.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{InvalidConfig, WebhookUrl, duplicate, services::SecretName};
 use crate::AlertName;
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertEvent {
     /// A service is down: an incident is opened.

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::{Config, DdnsConfig};
 
-fn channels(alerts: Value) -> Result<Vec<AlertChannel>, String> {
+fn channels(alerts: &Value) -> Result<Vec<AlertChannel>, String> {
     let config = DdnsConfig::parse(json!({"hosts": [], "alerts": alerts}));
     config
         .map(|config| config.alerts)
@@ -14,7 +14,7 @@ fn one(mut keys: Value) -> Result<AlertChannel, String> {
     keys.as_object_mut()
         .unwrap()
         .insert("name".to_owned(), json!("a"));
-    channels(json!([keys])).map(|mut channels| channels.remove(0))
+    channels(&json!([keys])).map(|mut channels| channels.remove(0))
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn what_is_missing_wrong_or_of_another_kind_is_named() {
     }
     let twice = json!([{"name": "a", "kind": "ntfy", "topic": "x"}, {"name": "a", "kind": "ntfy", "topic": "y"}]);
     assert_eq!(
-        channels(twice).unwrap_err(),
+        channels(&twice).unwrap_err(),
         "[vars] alerts[1].name: \"a\" is there twice"
     );
 }

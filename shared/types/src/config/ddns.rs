@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use super::{
-    Config, DohUrl, HostName, InvalidConfig,
+    Config, DohUrl, HostName, InvalidConfig, Provider, ProviderUrl,
     alerts::{self, AlertChannel},
-    duplicate,
+    duplicate, providers,
     services::{self, Service},
 };
 
@@ -14,6 +14,9 @@ use super::{
 #[serde(deny_unknown_fields)]
 pub struct DdnsHost {
     pub host: HostName,
+    /// Who keeps its records; each update goes to all of them.
+    #[serde(default)]
+    pub providers: Vec<Provider>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -26,13 +29,24 @@ pub struct DdnsConfig {
     /// Where alerts are sent to.
     #[serde(default)]
     pub alerts: Vec<AlertChannel>,
-    /// Who is asked by checks of kind `dns`.
+    /// Where MyDNS.jp is told of an address.
+    #[serde(rename = "MYDNS_URL", default = "ProviderUrl::mydns")]
+    pub mydns_url: ProviderUrl,
+    /// The base of Cloudflare's API.
+    #[serde(rename = "CLOUDFLARE_API", default = "ProviderUrl::cloudflare")]
+    pub cloudflare_api: ProviderUrl,
+    /// The name server that is asked what DNS answers.
     #[serde(rename = "DOH_URL", default)]
     pub doh_url: DohUrl,
 }
 
 impl Config for DdnsConfig {
     fn validate(&self) -> Result<(), InvalidConfig> {
+        for (index, entry) in self.hosts.iter().enumerate() {
+            providers::validate(&entry.host, &entry.providers).map_err(|error| {
+                InvalidConfig::new(format!("hosts[{index}].{}", error.key), error.message)
+            })?;
+        }
         if let Some((index, host)) = duplicate(self.hosts.iter().map(|entry| &entry.host)) {
             return Err(InvalidConfig::new(
                 format!("hosts[{index}].host"),

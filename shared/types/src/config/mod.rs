@@ -10,6 +10,7 @@ mod ddns;
 mod gateway;
 mod host;
 mod pack;
+mod providers;
 pub mod services;
 mod status;
 
@@ -23,10 +24,11 @@ pub use ddns::{DdnsConfig, DdnsHost};
 pub use gateway::{GatewayConfig, HostPattern, PathPrefix, Route};
 pub use host::HostName;
 pub use pack::{PackConfig, PublicUrl, WebhookUrl};
+pub use providers::{Credentials, Provider, ProviderKind, ProviderSecrets, ProviderUrl};
 pub use status::{DohUrl, LegacyPing, ProxyProtocol, StatusConfig, Target, is_public_name};
 
 /// The secrets a worker may have beside its `[vars]`.
-pub const SECRETS: [&str; 4] = ["TOKENS", "WEBHOOK_SECRET", "CHECKS", "ALERTS"];
+pub const SECRETS: [&str; 5] = ["TOKENS", "WEBHOOK_SECRET", "PROVIDERS", "CHECKS", "ALERTS"];
 
 /// The workers whose configuration [`check`] knows.
 pub const WORKERS: [&str; 4] = ["gateway", "pack", "status", "ddns"];

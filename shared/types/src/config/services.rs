@@ -103,3 +103,6 @@ fn error(index: usize, key: &str, message: impl Into<String>) -> InvalidConfig {
 #[cfg(test)]
 #[path = "services_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod rules_tests;

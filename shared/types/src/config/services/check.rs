@@ -94,7 +94,7 @@ pub struct HttpCheck {
     pub json_equals: Option<Value>,
     /// Texts that the answer's headers have to contain.
     pub header: BTreeMap<String, String>,
-    /// Whether redirects are followed; else the 3xx is the answer.
+    /// Whether redirects are followed; else the 3xx is the answer. Never with a secret.
     pub follow: bool,
 }
 

@@ -186,10 +186,10 @@ impl Flat {
             return Err(format!("status: must be 1 to {MAX_LIST} statuses"));
         }
         let headers = self.headers.take().unwrap_or_default();
-        let check = HttpCheck {
+        let mut check = HttpCheck {
             headers: headers
                 .into_iter()
-                .map(|(name, value)| Ok((header_name("headers", name)?, header_value(value)?)))
+                .map(|(name, value)| Ok((header_name("headers", &name)?, header_value(value)?)))
                 .collect::<Result<_, String>>()?,
             body: text("body", self.body.take())?,
             status,
@@ -198,9 +198,19 @@ impl Flat {
             json_path: self.json_path.take(),
             json_equals: self.json_equals.take(),
             header: self.take_header()?,
-            follow: self.redirect.take() != Some(Redirect::Manual),
+            follow: false,
             url,
             method,
+        };
+        // What carries a secret is for one address only.
+        let has_secret = |value: &HeaderValue| matches!(value, HeaderValue::Secret(_));
+        let is_secret = check.headers.values().any(has_secret);
+        check.follow = match self.redirect.take() {
+            Some(Redirect::Follow) if is_secret => {
+                return Err("redirect: headers with a secret are not sent elsewhere".to_owned());
+            }
+            Some(redirect) => redirect == Redirect::Follow,
+            None => !is_secret,
         };
         if check.body.is_some() && !method.takes_body() {
             return Err(format!("body: {} has none", method.as_str()));
@@ -221,7 +231,7 @@ impl Flat {
 
     fn take_header(&mut self) -> Result<BTreeMap<String, String>, String> {
         let header = self.header.take().unwrap_or_default();
-        let named = |(name, value)| Ok((header_name("header", name)?, value));
+        let named = |(name, value): (String, _)| Ok((header_name("header", &name)?, value));
         header.into_iter().map(named).collect()
     }
 
@@ -345,7 +355,7 @@ fn text(key: &str, text: Option<String>) -> Result<Option<String>, String> {
 }
 
 /// In lower case, for they are compared without it (RFC 9110, section 5.1).
-fn header_name(key: &str, name: String) -> Result<String, String> {
+fn header_name(key: &str, name: &str) -> Result<String, String> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
         return Err(format!("{key}: {name:?} is not the name of a header"));

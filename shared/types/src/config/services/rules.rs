@@ -82,7 +82,7 @@ impl TryFrom<String> for SecretName {
     }
 }
 
-/// The records that a DNS check asks for (IANA, "Resource Record (RR) TYPEs").
+/// The records that a DNS check asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RecordType {
@@ -91,12 +91,8 @@ pub enum RecordType {
     Cname,
     Mx,
     Ns,
-    Ptr,
-    Soa,
     Srv,
     Txt,
-    Caa,
-    Https,
 }
 
 impl RecordType {
@@ -107,28 +103,8 @@ impl RecordType {
             Self::Cname => "CNAME",
             Self::Mx => "MX",
             Self::Ns => "NS",
-            Self::Ptr => "PTR",
-            Self::Soa => "SOA",
             Self::Srv => "SRV",
             Self::Txt => "TXT",
-            Self::Caa => "CAA",
-            Self::Https => "HTTPS",
-        }
-    }
-
-    pub const fn number(self) -> u16 {
-        match self {
-            Self::A => 1,
-            Self::Aaaa => 28,
-            Self::Cname => 5,
-            Self::Mx => 15,
-            Self::Ns => 2,
-            Self::Ptr => 12,
-            Self::Soa => 6,
-            Self::Srv => 33,
-            Self::Txt => 16,
-            Self::Caa => 257,
-            Self::Https => 65,
         }
     }
 }
