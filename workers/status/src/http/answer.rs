@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use edge::{Failure, clock, log, not_found, reply};
+use edge::{Failure, Fresh, clock, log, not_found, reply};
 use serde::Serialize;
 use types::{
     Code, TargetId, Timestamp,
@@ -13,7 +13,6 @@ use types::{
 use worker::{Env, Request, Response};
 
 use crate::{
-    cache::Fresh,
     control::{self, Present},
     history::{
         self,
