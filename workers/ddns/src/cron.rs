@@ -5,12 +5,16 @@ use edge::Failure;
 use types::Timestamp;
 use worker::Env;
 
-use crate::store::Store;
+use crate::{CONFIG, alerts, services, store::Store};
 
 /// Runs all parts at `now`, the moment for which the cron was due. What fails is told at the end,
 /// all of it.
 pub async fn run(env: &Env, now: Timestamp) -> Result<(), Failure> {
-    let parts = [tick(env, now).await];
+    let parts = [
+        tick(env, now).await,
+        watch(env, now).await,
+        tell(env, now).await,
+    ];
     let failed: Vec<_> = parts
         .into_iter()
         .filter_map(Result::err)
@@ -25,4 +29,16 @@ pub async fn run(env: &Env, now: Timestamp) -> Result<(), Failure> {
 /// Puts on record that the cron ran.
 async fn tick(env: &Env, now: Timestamp) -> Result<(), Failure> {
     Store::new(env)?.tick(now).await
+}
+
+/// Checks services.
+async fn watch(env: &Env, now: Timestamp) -> Result<(), Failure> {
+    let requests = services::CHECKS_A_RUN;
+    let checked = services::run(env, CONFIG.get(env)?, now, requests).await;
+    checked.map(drop)
+}
+
+/// Sends alerts that are due.
+async fn tell(env: &Env, now: Timestamp) -> Result<(), Failure> {
+    alerts::deliver::deliver_due(env, CONFIG.get(env)?, now, alerts::deliver::MAX_A_RUN).await
 }
