@@ -206,3 +206,7 @@ fn succeeded(result: &D1Result) -> Result<(), Failure> {
         ))),
     }
 }
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;
