@@ -14,10 +14,15 @@ use crate::{Failure, stream};
 #[wasm_bindgen(inline_js = r#"
 export async function first(database, sql, text) {
   return await database.prepare(sql).bind(text).first("found");
+}
+export async function batch(database, sql, text) {
+  await database.batch(sql.map((one) => database.prepare(one).bind(text)));
 }"#)]
 extern "C" {
     #[wasm_bindgen(catch)]
     async fn first(database: &JsValue, sql: &str, text: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch)]
+    async fn batch(database: &JsValue, sql: Vec<String>, text: &str) -> Result<JsValue, JsValue>;
 }
 
 /// Runs one statement with one parameter, and gives the column `found` of its first row. The error
@@ -28,15 +33,31 @@ pub async fn run(
     sql: &str,
     text: &str,
 ) -> Result<Option<String>, Failure> {
-    let failed =
-        |error: JsValue| Failure::internal(format!("{binding}: {}", stream::words(&error)));
-    let database = Reflect::get(env, &binding.into()).map_err(failed)?;
+    let database = database(env, binding)?;
+    let found = first(&database, sql, text).await;
+    let found = found.map_err(|error| failed(binding, &error))?;
+    Ok(found.as_string())
+}
+
+/// Runs statements that each have the same one parameter, in one transaction: all of them or none.
+pub async fn run_all(env: &Env, binding: &str, sql: &[&str], text: &str) -> Result<(), Failure> {
+    let database = database(env, binding)?;
+    let sql = sql.iter().copied().map(str::to_owned).collect();
+    let done = batch(&database, sql, text).await;
+    done.map(drop).map_err(|error| failed(binding, &error))
+}
+
+fn database(env: &Env, binding: &str) -> Result<JsValue, Failure> {
+    let database = Reflect::get(env, &binding.into()).map_err(|error| failed(binding, &error))?;
     if database.is_undefined() {
         let missing = format!("there is no D1 binding {binding}");
         return Err(Failure::Internal(missing));
     }
-    let found = first(&database, sql, text).await.map_err(failed)?;
-    Ok(found.as_string())
+    Ok(database)
+}
+
+fn failed(binding: &str, error: &JsValue) -> Failure {
+    Failure::internal(format!("{binding}: {}", stream::words(error)))
 }
 
 /// A statement of the worker crate's D1 with its parameters; all of them are text.

@@ -16,7 +16,9 @@ pub mod doh;
 pub mod email;
 mod failure;
 pub mod fetch;
+mod fresh;
 pub mod get;
+pub mod health;
 pub mod kv;
 pub mod log;
 pub mod prepared;
@@ -31,6 +33,7 @@ pub mod socket;
 pub mod stream;
 
 pub use failure::{Failure, method_not_allowed, not_found};
+pub use fresh::{Fresh, Got};
 pub use query::query;
 pub use random::random_bytes;
 pub use serve::{Audience, ErrorFormat, Route, relay, serve, tick};

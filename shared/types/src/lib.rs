@@ -1,8 +1,10 @@
-//! The common types of genkan: what travels in JSON, ids with one way in, tokens, problems and
-//! configuration. Pure: no I/O, no clock, no platform.
+//! The common types of genkan: what travels in JSON, ids with one way in, tokens, problems,
+//! configuration, and the texts that several workers draw (badges, metrics). Pure: no I/O, no clock,
+//! no platform.
 //!
 //! The HTTP contract these types serve is `openapi.yaml` at the root of the repository.
 
+pub mod badge;
 pub mod config;
 pub mod control;
 pub mod ddns;
@@ -11,7 +13,9 @@ pub mod health;
 mod name;
 pub mod pack;
 mod problem;
+pub mod prometheus;
 mod sha1;
+pub mod services;
 pub mod status;
 mod timestamp;
 pub mod token;

@@ -1,13 +1,12 @@
 //! Dynamic DNS for the home line, and health.
 //!
 //! State: the home's addresses, the log of every report and the time of the last cron, in D1
-//! (`OPS_DB`). The routes are in `http`.
+//! (`OPS_DB`). The routes are in `http`, the scheduled work in `cron`.
 
 mod address;
-#[allow(dead_code, reason = "put in by the state machine of services")]
 mod alerts;
-#[allow(dead_code, unused_imports, reason = "run by the schedule of services")]
 mod checks;
+mod cron;
 mod dyndns2;
 mod health;
 mod http;
@@ -18,25 +17,27 @@ mod http;
 )]
 mod providers;
 mod report;
+mod services;
 mod store;
 mod update;
 
-use edge::clock;
+use edge::{clock, config::Cached};
+use types::config::DdnsConfig;
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
-
-use crate::store::Store;
 
 const WORKER: &str = "ddns";
 
+static CONFIG: Cached<DdnsConfig> = Cached::new();
+
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
-    let answer =
-        async |route: &http::Route, request: &Request| http::answer(*route, request, &env).await;
-    edge::serve(WORKER, request, http::parse, answer).await
+    edge::serve(WORKER, request, http::parse, async |route, request| {
+        http::run(route, request, &env).await
+    })
+    .await
 }
 
 #[event(scheduled)]
-async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    let work = async { Store::new(&env)?.tick(clock::now()).await };
-    edge::tick(WORKER, work).await;
+async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    edge::tick(WORKER, cron::run(&env, clock::scheduled(&event))).await;
 }

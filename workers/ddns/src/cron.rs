@@ -1,0 +1,28 @@
+//! One run of the cron, each minute: its parts one after the other, none of which depends on
+//! another's going well.
+
+use edge::Failure;
+use types::Timestamp;
+use worker::Env;
+
+use crate::store::Store;
+
+/// Runs all parts at `now`, the moment for which the cron was due. What fails is told at the end,
+/// all of it.
+pub async fn run(env: &Env, now: Timestamp) -> Result<(), Failure> {
+    let parts = [tick(env, now).await];
+    let failed: Vec<_> = parts
+        .into_iter()
+        .filter_map(Result::err)
+        .map(Failure::into_message)
+        .collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::internal(failed.join("; ")))
+}
+
+/// Puts on record that the cron ran.
+async fn tick(env: &Env, now: Timestamp) -> Result<(), Failure> {
+    Store::new(env)?.tick(now).await
+}
