@@ -5,12 +5,17 @@ use edge::Failure;
 use types::Timestamp;
 use worker::Env;
 
-use crate::store::Store;
+use crate::{
+    CONFIG,
+    alerts::deliver::{MAX_A_RUN, deliver_due},
+    store::Store,
+};
 
 /// Runs all parts at `now`, the moment for which the cron was due. What fails is told at the end,
 /// all of it.
 pub async fn run(env: &Env, now: Timestamp) -> Result<(), Failure> {
-    let parts = [tick(env, now).await];
+    // What this run has to tell is told in this run: it comes last.
+    let parts = [tick(env, now).await, alerts(env, now).await];
     let failed: Vec<_> = parts
         .into_iter()
         .filter_map(Result::err)
@@ -25,4 +30,9 @@ pub async fn run(env: &Env, now: Timestamp) -> Result<(), Failure> {
 /// Puts on record that the cron ran.
 async fn tick(env: &Env, now: Timestamp) -> Result<(), Failure> {
     Store::new(env)?.tick(now).await
+}
+
+/// Sends the alerts that are due.
+async fn alerts(env: &Env, now: Timestamp) -> Result<(), Failure> {
+    deliver_due(env, CONFIG.get(env)?, now, MAX_A_RUN).await
 }
