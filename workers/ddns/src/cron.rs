@@ -5,15 +5,21 @@ use edge::Failure;
 use types::Timestamp;
 use worker::Env;
 
-use crate::{CONFIG, alerts, services, store::Store};
+use crate::{
+    CONFIG,
+    alerts::deliver::{MAX_A_RUN, deliver_due},
+    services,
+    store::Store,
+};
 
 /// Runs all parts at `now`, the moment for which the cron was due. What fails is told at the end,
 /// all of it.
 pub async fn run(env: &Env, now: Timestamp) -> Result<(), Failure> {
+    // What this run has to tell is told in this run: it comes last.
     let parts = [
         tick(env, now).await,
         watch(env, now).await,
-        tell(env, now).await,
+        alerts(env, now).await,
     ];
     let failed: Vec<_> = parts
         .into_iter()
@@ -31,14 +37,12 @@ async fn tick(env: &Env, now: Timestamp) -> Result<(), Failure> {
     Store::new(env)?.tick(now).await
 }
 
-/// Checks services.
+/// Checks the services.
 async fn watch(env: &Env, now: Timestamp) -> Result<(), Failure> {
-    let requests = services::CHECKS_A_RUN;
-    let checked = services::run(env, CONFIG.get(env)?, now, requests).await;
-    checked.map(drop)
+    services::run(env, CONFIG.get(env)?, now, services::CHECKS_A_RUN).await
 }
 
-/// Sends alerts that are due.
-async fn tell(env: &Env, now: Timestamp) -> Result<(), Failure> {
-    alerts::deliver::deliver_due(env, CONFIG.get(env)?, now, alerts::deliver::MAX_A_RUN).await
+/// Sends the alerts that are due.
+async fn alerts(env: &Env, now: Timestamp) -> Result<(), Failure> {
+    deliver_due(env, CONFIG.get(env)?, now, MAX_A_RUN).await
 }

@@ -2,7 +2,7 @@
 //!
 //! The secret `ALERTS` is a JSON object by name. Of a Discord or Slack channel it holds the webhook's
 //! URL; of a webhook `{"url","key"}` or the key alone (`whsec_<base64>`); of ntfy the access token, or
-//! `{"token","topic","url"}` with whatever of these is not in the configuration.
+//! `{"token","topic"}` when the topic is a secret too.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,11 @@ use edge::signature;
 use serde_json::Value;
 use types::{
     Timestamp,
-    config::alerts::{ChannelKind, is_topic},
-    config::services::SecretName,
+    config::{
+        WebhookUrl,
+        alerts::{ChannelKind, is_topic},
+        services::SecretName,
+    },
 };
 
 use super::render::Message;
@@ -35,6 +38,20 @@ pub struct Delivery {
     pub url: String,
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
+}
+
+impl Delivery {
+    /// A body of JSON.
+    fn of(url: String, body: String) -> Self {
+        Self {
+            url,
+            headers: vec![
+                ("content-type", "application/json".to_owned()),
+                ("user-agent", "genkan".to_owned()),
+            ],
+            body,
+        }
+    }
 }
 
 impl Secrets {
@@ -83,17 +100,10 @@ pub fn delivery(
     id: &str,
     now: Timestamp,
 ) -> Result<Delivery, String> {
-    let json = vec![
-        ("content-type", "application/json".to_owned()),
-        ("user-agent", "genkan".to_owned()),
-    ];
     match (kind, message) {
         (ChannelKind::Discord { secret } | ChannelKind::Slack { secret }, Message::Json(body)) => {
-            Ok(Delivery {
-                url: url(secrets.text(secret, "url", true)?, secret)?,
-                headers: json,
-                body: body.clone(),
-            })
+            let url = url(secrets.text(secret, "url", true)?, secret)?;
+            Ok(Delivery::of(url, body.clone()))
         }
         (
             ChannelKind::Webhook {
@@ -102,31 +112,22 @@ pub fn delivery(
             },
             Message::Json(body),
         ) => {
+            let private = secrets.text(secret, "url", false)?;
+            let url = url(private.or(public.as_ref().map(WebhookUrl::as_str)), secret)?;
             let key = secrets.text(secret, "key", true)?;
             let wrong = |words: &str| format!("key of {}: {words}", secret.as_str());
             let key = key.ok_or_else(|| wrong("is missing"))?;
-            let private = secrets.text(secret, "url", false)?;
-            let to = private.or(public.as_ref().map(types::config::WebhookUrl::as_str));
             let seconds = now.as_seconds();
             let signed = signature::sign(key, id, seconds, body).map_err(wrong)?;
-            let mut headers = json;
-            headers.push(("webhook-id", id.to_owned()));
-            headers.push(("webhook-timestamp", seconds.to_string()));
-            headers.push(("webhook-signature", signed));
-            Ok(Delivery {
-                url: url(to, secret)?,
-                headers,
-                body: body.clone(),
-            })
+            let mut delivery = Delivery::of(url, body.clone());
+            delivery.headers.extend([
+                ("webhook-id", id.to_owned()),
+                ("webhook-timestamp", seconds.to_string()),
+                ("webhook-signature", signed),
+            ]);
+            Ok(delivery)
         }
-        (
-            ChannelKind::Ntfy {
-                secret,
-                url: public,
-                topic,
-            },
-            Message::Ntfy(message),
-        ) => {
+        (ChannelKind::Ntfy { secret, url, topic }, Message::Ntfy(message)) => {
             let private = |member, alone| match secret {
                 Some(secret) => secrets.text(secret, member, alone),
                 None => Ok(None),
@@ -134,15 +135,12 @@ pub fn delivery(
             let topic = private("topic", false)?.or(topic.as_deref());
             let topic = topic.filter(|topic| is_topic(topic));
             let topic = topic.ok_or("there is no topic that ntfy takes")?;
-            let mut headers = json;
+            let mut delivery = Delivery::of(url.as_str().to_owned(), message.body(topic));
             if let Some(token) = private("token", true)? {
-                headers.push(("authorization", format!("Bearer {token}")));
+                let authorization = ("authorization", format!("Bearer {token}"));
+                delivery.headers.push(authorization);
             }
-            Ok(Delivery {
-                url: public.as_str().to_owned(),
-                headers,
-                body: message.body(topic),
-            })
+            Ok(delivery)
         }
         _ => Err("this message is of another channel".to_owned()),
     }
@@ -156,3 +154,7 @@ fn url(text: Option<&str>, secret: &SecretName) -> Result<String, String> {
         format!("{name} in the secret {SECRET} holds no http or https URL")
     })
 }
+
+#[cfg(test)]
+#[path = "channel_tests.rs"]
+mod tests;

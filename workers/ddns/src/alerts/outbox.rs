@@ -12,6 +12,8 @@ use super::{
     plan::{self, ChannelNote, Notes},
 };
 
+const BINDING: &str = "OPS_DB";
+
 /// An alert that is there stays as it is, whatever has become of it.
 const ENQUEUE: &str = "\
 INSERT INTO alerts (channel, key, at, alert, due_at)
@@ -142,7 +144,7 @@ pub async fn claim(
     let day = now.get(..10).unwrap_or_default();
     let most = plan::MAX_A_DAY.to_string();
     let claim = statement(database, CLAIM, &[&now, &lease, day, &most, &limit])?;
-    let mut claimed: Vec<Claimed> = rows(&claim.run().await?)?;
+    let mut claimed: Vec<Claimed> = rows(&claim.run().await.map_err(|error| failed(&error))?)?;
     claimed.sort_by_key(|row| row.id);
     Ok(claimed)
 }
@@ -167,7 +169,8 @@ pub async fn note(database: &D1Database, notes: &Notes, now: Timestamp) -> Resul
     if !failing.is_empty() {
         statements.push(statement(database, POSTPONE, &[&json(&failing)?])?);
     }
-    for result in database.batch(statements).await? {
+    let results = database.batch(statements).await;
+    for result in results.map_err(|error| failed(&error))? {
         succeeded(&result)?;
     }
     Ok(())
@@ -175,7 +178,8 @@ pub async fn note(database: &D1Database, notes: &Notes, now: Timestamp) -> Resul
 
 /// How the channels do.
 pub async fn channels(database: &D1Database) -> Result<Vec<ChannelState>, Failure> {
-    rows(&statement(database, CHANNELS, &[])?.run().await?)
+    let query = statement(database, CHANNELS, &[])?;
+    rows(&query.run().await.map_err(|error| failed(&error))?)
 }
 
 fn json(value: &impl Serialize) -> Result<String, Failure> {
@@ -189,20 +193,30 @@ fn statement(
     values: &[&str],
 ) -> Result<D1PreparedStatement, Failure> {
     let values: Vec<_> = values.iter().copied().map(Some).collect();
-    Ok(d1::statement(database, sql, &values)?)
+    d1::statement(database, sql, &values).map_err(|error| failed(&error))
 }
 
 fn rows<T: for<'a> Deserialize<'a>>(result: &D1Result) -> Result<Vec<T>, Failure> {
     succeeded(result)?;
-    Ok(result.results()?)
+    result.results().map_err(|error| failed(&error))
 }
 
 fn succeeded(result: &D1Result) -> Result<(), Failure> {
     match result.error() {
         None if result.success() => Ok(()),
-        error => Err(Failure::internal(format!(
-            "D1 OPS_DB: {}",
-            error.unwrap_or_default()
-        ))),
+        error => {
+            let error = error.unwrap_or_default();
+            Err(Failure::internal(format!("{BINDING}: {error}")))
+        }
     }
 }
+
+/// A database without tables is said by name, with the cure; all else as it is.
+fn failed(error: &worker::Error) -> Failure {
+    let cure = d1::cure(error, BINDING, "ddns").unwrap_or_else(|| error.to_string());
+    Failure::internal(format!("{BINDING}: {cure}"))
+}
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

@@ -143,3 +143,7 @@ pub fn attempt(status: u16, retry_after: Option<&str>) -> Attempt {
         },
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

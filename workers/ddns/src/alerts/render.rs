@@ -141,3 +141,7 @@ const fn tag(event: AlertEvent) -> &'static str {
         AlertEvent::Acknowledged => "eyes",
     }
 }
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

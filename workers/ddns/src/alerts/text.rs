@@ -103,3 +103,7 @@ pub fn line(text: &str) -> String {
     let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     printable.take(150).collect()
 }
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;

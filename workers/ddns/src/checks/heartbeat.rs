@@ -67,7 +67,9 @@ pub fn judge_beat(check: &HeartbeatCheck, beat: &BeatReport) -> Result<(), Strin
         )]
         let is_large_enough = size >= least as f64;
         if !is_large_enough {
-            return Err(format!("size: made {size} bytes, fewer than {least}"));
+            return Err(bounded(&format!(
+                "size: made {size} bytes, fewer than {least}"
+            )));
         }
     }
     if check.min_duration_ms.is_some() || check.max_duration_ms.is_some() {

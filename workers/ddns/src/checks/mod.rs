@@ -137,3 +137,10 @@ pub async fn check<N: Network>(
     outcome.detail = outcome.detail.map(|detail| secrets.redact(&detail));
     outcome
 }
+
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod silence_tests;
+#[cfg(test)]
+mod tests;

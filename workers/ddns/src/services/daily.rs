@@ -56,16 +56,31 @@ mod tests {
         let (mut done, work) = due(None, at(100, 5));
         assert_eq!((done, work), (99, None));
         let mut days = Vec::new();
-        for (day, minute) in [(100, 6), (101, 0), (101, 1), (105, 0), (105, 1), (105, 2), (105, 3), (105, 4)] {
+        for (day, minute) in [
+            (100, 6),
+            (101, 0),
+            (101, 1),
+            (105, 0),
+            (105, 1),
+            (105, 2),
+            (105, 3),
+            (105, 4),
+        ] {
             let (next, work) = due(Some(done), at(day, minute));
             done = next;
             days.extend(work.map(|work| (work.day / DAY, work.thin / DAY)));
         }
-        assert_eq!(days, [(100, 70), (101, 71), (102, 72), (103, 73), (104, 74)]);
+        assert_eq!(
+            days,
+            [(100, 70), (101, 71), (102, 72), (103, 73), (104, 74)]
+        );
     }
 
     #[test]
     fn a_clock_that_goes_back_does_nothing() {
-        assert_eq!(due(Some(100), Timestamp::from_seconds(50 * DAY)), (100, None));
+        assert_eq!(
+            due(Some(100), Timestamp::from_seconds(50 * DAY)),
+            (100, None)
+        );
     }
 }

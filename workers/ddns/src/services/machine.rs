@@ -258,11 +258,7 @@ impl Machine {
             return;
         }
         let slow = self.slow > 0;
-        let settled = if slow {
-            Settled::Degraded
-        } else {
-            Settled::Up
-        };
+        let settled = if slow { Settled::Degraded } else { Settled::Up };
         let enough = match self.settled {
             Settled::Unmeasured => true,
             Settled::Down => self.passed >= rules.successes,

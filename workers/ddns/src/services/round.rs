@@ -33,16 +33,15 @@ const WINDOWS_EVERY: i64 = 60;
 /// minutes; one that is due longer before has a clock that was wrong.
 const LATE_DELIVERY: i64 = 60;
 
-/// Runs at `now`, the moment for which the cron was due; makes at most `requests` requests and gives
-/// how many it made.
+/// Runs at `now`, the moment for which the cron was due; makes at most `requests` requests.
 pub async fn run(
     env: &Env,
     config: &DdnsConfig,
     now: Timestamp,
     requests: u32,
-) -> Result<u32, Failure> {
+) -> Result<(), Failure> {
     if config.services.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
     let store = Store::new(env)?;
     let minute = now.as_seconds().div_euclid(MINUTE);
@@ -50,7 +49,7 @@ pub async fn run(
     let windows = (minute.rem_euclid(WINDOWS_EVERY) == 3).then_some(now);
     let before = store.before(&beating, with_reports, windows).await?;
     if (0..LATE_DELIVERY).contains(&(before.book.minute - minute)) {
-        return Ok(0);
+        return Ok(());
     }
     let Before {
         revision,
@@ -74,7 +73,6 @@ pub async fn run(
         now,
         requests,
     );
-    let made = u32::try_from(planned.len()).unwrap_or(u32::MAX);
     let planned = planned.iter().filter_map(|candidate| {
         let mut services = config.services.iter();
         services.find(|service| service.id == candidate.id)
@@ -87,7 +85,7 @@ pub async fn run(
         let words = format!("{} is {}", change.subject, change.after);
         log::info("service", &words);
     }
-    Ok(made)
+    Ok(())
 }
 
 /// Puts the uptimes as the history has them, and what is not in it yet.

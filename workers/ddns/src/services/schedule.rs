@@ -101,11 +101,11 @@ mod tests {
         let mut late: BTreeMap<ServiceId, i64> = BTreeMap::new();
         for minute in 0..minutes {
             let planned = plan(services.clone(), at(minute), CHECKS_A_RUN);
-            assert!(
-                planned.iter().map(|candidate| candidate.cost).sum::<u32>() <= CHECKS_A_RUN
-            );
+            assert!(planned.iter().map(|candidate| candidate.cost).sum::<u32>() <= CHECKS_A_RUN);
             for candidate in planned.iter().take(reached(minute)) {
-                let service = services.iter_mut().find(|service| service.id == candidate.id);
+                let service = services
+                    .iter_mut()
+                    .find(|service| service.id == candidate.id);
                 service.unwrap().checked_at = Some(at(minute));
             }
             for service in &services {
@@ -144,7 +144,11 @@ mod tests {
         for service in services.iter_mut().take(60) {
             service.failing = true;
         }
-        let late = simulate(services, 4 * 60, |minute| if minute % 3 == 0 { 10 } else { 24 });
+        let late = simulate(
+            services,
+            4 * 60,
+            |minute| if minute % 3 == 0 { 10 } else { 24 },
+        );
         assert!(late.values().all(|late| *late <= 8), "{late:?}");
     }
 
@@ -159,7 +163,10 @@ mod tests {
         services[3].checked_at = Some(at(10));
         let order = |services: &[Candidate]| -> Vec<String> {
             let planned = plan(services.to_vec(), at(10), 40);
-            planned.iter().map(|planned| planned.id.to_string()).collect()
+            planned
+                .iter()
+                .map(|planned| planned.id.to_string())
+                .collect()
         };
         assert_eq!(order(&services), ["s2", "s1", "s0"]);
         // In the same minute nothing is checked twice, asked for or not.

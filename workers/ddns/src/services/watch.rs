@@ -80,11 +80,7 @@ pub fn round(
             acknowledged: news.acknowledged.contains(id),
         };
         let decisions = machine.step(service.rules, &input);
-        decided.extend(
-            decisions
-                .into_iter()
-                .map(|decision| (id.clone(), decision)),
-        );
+        decided.extend(decisions.into_iter().map(|decision| (id.clone(), decision)));
         machines.insert(id.clone(), machine);
         lines.insert(id, line);
     }

@@ -290,7 +290,11 @@ impl Follower {
             Decision::Alert { from, to, .. } => {
                 assert_eq!(*from, self.told);
                 assert_ne!(from, to, "an alert without a change");
-                assert_eq!(self.state.as_str(), to.as_str(), "an alert of another state");
+                assert_eq!(
+                    self.state.as_str(),
+                    to.as_str(),
+                    "an alert of another state"
+                );
                 self.told = *to;
                 self.last_word = minute;
             }
