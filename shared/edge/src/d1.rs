@@ -15,19 +15,19 @@ use crate::{Failure, stream};
 export async function first(database, sql, text) {
   return await database.prepare(sql).bind(text).first("found");
 }
-export async function batch(database, statements) {
-  const prepared = [];
-  for (let n = 0; n < statements.length; n += 2) {
-    prepared.push(database.prepare(statements[n]).bind(statements[n + 1]));
-  }
-  const results = await database.batch(prepared);
-  return JSON.stringify(results.map(({ results }) => results.map(({ found }) => found)));
+export async function batch(database, statements, text) {
+  const results = await database.batch(statements.map((sql) => database.prepare(sql).bind(text)));
+  return JSON.stringify(results.map(({ results }) => results.map(({ found }) => found ?? "")));
 }"#)]
 extern "C" {
     #[wasm_bindgen(catch)]
     async fn first(database: &JsValue, sql: &str, text: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch)]
-    async fn batch(database: &JsValue, statements: Vec<String>) -> Result<JsValue, JsValue>;
+    async fn batch(
+        database: &JsValue,
+        statements: Vec<String>,
+        text: &str,
+    ) -> Result<JsValue, JsValue>;
 }
 
 /// Runs one statement with one parameter, and gives the column `found` of its first row. The error
@@ -42,17 +42,20 @@ pub async fn run(
     Ok(found.map_err(|error| failed(binding, &error))?.as_string())
 }
 
-/// Runs several statements, each with one parameter, in one transaction: all of them or none. Gives
-/// the column `found` of every row of each; it is text, and only statements that give no row have
-/// none.
+/// Runs statements that each have the same one parameter, in one transaction: all of them or none.
+pub async fn run_all(env: &Env, binding: &str, sql: &[&str], text: &str) -> Result<(), Failure> {
+    transaction(env, binding, sql, text).await.map(drop)
+}
+
+/// The same; gives the column `found` of every row of each statement, as text.
 pub async fn transaction(
     env: &Env,
     binding: &str,
-    statements: &[(&str, &str)],
+    sql: &[&str],
+    text: &str,
 ) -> Result<Vec<Vec<String>>, Failure> {
-    let flat = statements.iter().flat_map(|(sql, text)| [*sql, *text]);
-    let flat = flat.map(str::to_owned).collect();
-    let found = batch(&database(env, binding)?, flat).await;
+    let statements = sql.iter().copied().map(str::to_owned).collect();
+    let found = batch(&database(env, binding)?, statements, text).await;
     let found = found.map_err(|error| failed(binding, &error))?;
     serde_json::from_str(&found.as_string().unwrap_or_default())
         .map_err(|error| Failure::internal(format!("{binding}: {error}")))

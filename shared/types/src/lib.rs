@@ -1,8 +1,10 @@
-//! The common types of genkan: what travels in JSON, ids with one way in, tokens, problems and
-//! configuration. Pure: no I/O, no clock, no platform.
+//! The common types of genkan: what travels in JSON, ids with one way in, tokens, problems,
+//! configuration, and the texts that several workers draw (badges, metrics). Pure: no I/O, no clock,
+//! no platform.
 //!
 //! The HTTP contract these types serve is `openapi.yaml` at the root of the repository.
 
+pub mod badge;
 pub mod config;
 pub mod control;
 pub mod ddns;
@@ -11,13 +13,15 @@ pub mod health;
 mod name;
 pub mod pack;
 mod problem;
+pub mod prometheus;
+pub mod services;
 mod sha1;
 pub mod status;
 mod timestamp;
 pub mod token;
 
 pub use field::Field;
-pub use name::{Channel, InvalidName, PackName, TargetId};
+pub use name::{AlertName, Channel, InvalidName, PackName, ServiceId, TargetId};
 pub use problem::{Code, Problem};
 pub use sha1::{InvalidSha1, Sha1};
 pub use timestamp::Timestamp;

@@ -8,7 +8,9 @@
 //! outside.
 
 mod address;
+mod alerts;
 mod book;
+mod checks;
 mod cron;
 mod dyndns2;
 mod fanout;
@@ -21,6 +23,7 @@ mod ports;
 mod providers;
 mod refresh;
 mod report;
+mod services;
 mod store;
 mod truth;
 mod update;

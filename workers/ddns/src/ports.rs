@@ -42,6 +42,11 @@ impl<'a> Outside<'a> {
             http: Live::new(requests),
         }
     }
+
+    /// How many requests are left of them.
+    pub fn left(&self) -> u32 {
+        self.http.left()
+    }
 }
 
 impl Tell for Outside<'_> {

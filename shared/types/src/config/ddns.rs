@@ -4,7 +4,12 @@ use std::net::Ipv6Addr;
 
 use serde::Deserialize;
 
-use super::{Config, DohUrl, HostName, InvalidConfig, Provider, ProviderUrl, duplicate, providers};
+use super::{
+    Config, DohUrl, HostName, InvalidConfig, Provider, ProviderUrl,
+    alerts::{self, AlertChannel},
+    duplicate, providers,
+    services::{self, Service},
+};
 
 /// A host name whose address the home reports.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -30,6 +35,12 @@ pub struct DdnsHost {
 #[serde(deny_unknown_fields)]
 pub struct DdnsConfig {
     pub hosts: Vec<DdnsHost>,
+    /// What is watched.
+    #[serde(default)]
+    pub services: Vec<Service>,
+    /// Where alerts are sent to.
+    #[serde(default)]
+    pub alerts: Vec<AlertChannel>,
     /// Where MyDNS.jp is told of an address.
     #[serde(rename = "MYDNS_URL", default = "ProviderUrl::mydns")]
     pub mydns_url: ProviderUrl,
@@ -134,7 +145,10 @@ impl Config for DdnsConfig {
                 InvalidConfig::new(format!("hosts[{index}].{}", error.key), error.message)
             })?;
         }
-        Ok(())
+        alerts::validate(&self.alerts)?;
+        let hosts: Vec<_> = self.hosts.iter().map(|entry| &entry.host).collect();
+        let channels: Vec<_> = self.alerts.iter().map(|channel| &channel.name).collect();
+        services::validate(&self.services, &hosts, &channels)
     }
 }
 

@@ -5,11 +5,13 @@
 //! one are errors that name the key.
 
 mod address;
+pub mod alerts;
 mod ddns;
 mod gateway;
 mod host;
 mod pack;
 mod providers;
+pub mod services;
 mod status;
 
 use std::{collections::HashSet, fmt, hash::Hash};
@@ -26,7 +28,7 @@ pub use providers::{Credentials, Provider, ProviderKind, ProviderSecrets, Provid
 pub use status::{DohUrl, LegacyPing, ProxyProtocol, StatusConfig, Target, is_public_name};
 
 /// The secrets a worker may have beside its `[vars]`.
-pub const SECRETS: [&str; 3] = ["TOKENS", "WEBHOOK_SECRET", "PROVIDERS"];
+pub const SECRETS: [&str; 5] = ["TOKENS", "WEBHOOK_SECRET", "PROVIDERS", "CHECKS", "ALERTS"];
 
 /// The workers whose configuration [`check`] knows.
 pub const WORKERS: [&str; 4] = ["gateway", "pack", "status", "ddns"];

@@ -47,8 +47,7 @@ impl Store {
         parameter: &impl Serialize,
     ) -> Result<Vec<Vec<String>>, Failure> {
         let text = json(parameter)?;
-        let statements: Vec<_> = statements.iter().map(|sql| (*sql, text.as_str())).collect();
-        let found = d1::transaction(&self.0, BINDING, &statements).await;
+        let found = d1::transaction(&self.0, BINDING, statements, &text).await;
         found.map_err(failed)
     }
 }

@@ -2,8 +2,10 @@
 
 mod errors;
 mod gc;
+mod health;
 mod incoming;
 mod manage;
+mod metrics;
 mod parts;
 mod query;
 mod show;
@@ -44,6 +46,9 @@ pub enum Route {
     Download(String),
     Polymath,
     PolymathDownload,
+    Metrics,
+    Alive,
+    Health,
 }
 
 impl edge::Route for Route {
@@ -71,6 +76,9 @@ impl edge::Route for Route {
             Self::Download(_) => "GET /packs/<sha1>.zip",
             Self::Polymath => "POST /upload",
             Self::PolymathDownload => "GET /pack.zip",
+            Self::Metrics => "GET /metrics",
+            Self::Alive => "GET /health",
+            Self::Health => "GET /api/health",
         }
     }
 
@@ -81,7 +89,10 @@ impl edge::Route for Route {
             | Self::Pack(_)
             | Self::Stats(_)
             | Self::Download(_)
-            | Self::PolymathDownload => Audience::Public,
+            | Self::PolymathDownload
+            | Self::Metrics
+            | Self::Alive
+            | Self::Health => Audience::Public,
             _ => Audience::Operator,
         }
     }
@@ -126,6 +137,9 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
         // Every method, so that errors have its format.
         (["upload"], _) => Route::Polymath,
         (["pack.zip"], Method::Get) => Route::PolymathDownload,
+        (["metrics"], Method::Get) => Route::Metrics,
+        (["health"], Method::Get) => Route::Alive,
+        (["api", "health"], Method::Get) => Route::Health,
         _ => return Err(no_route(path)),
     };
     Ok(route)
@@ -135,9 +149,9 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
 fn no_route(path: &[&str]) -> Failure {
     method_not_allowed(match path {
         ["api", "pack", "latest"]
-        | ["api", "packs"]
+        | ["api", "packs" | "health"]
         | ["packs", _]
-        | ["pack.zip"]
+        | ["pack.zip" | "metrics" | "health"]
         | ["api", "packs", _, "stats"] => "GET, HEAD",
         ["api", "packs", "rebuild" | "gc" | "events"]
         | ["api", "packs", _, "publish" | "rollback"]
@@ -197,6 +211,9 @@ pub async fn run(
             download::answer(request, env, context, config, &file).await
         }
         Route::Polymath => polymath::upload(request, env, config).await,
+        Route::Metrics => metrics::answer(env).await,
+        Route::Alive => edge::health::alive(),
+        Route::Health => health::answer(request, env).await,
     }
 }
 
