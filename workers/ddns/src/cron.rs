@@ -8,6 +8,7 @@ use worker::Env;
 use crate::{
     CONFIG,
     alerts::deliver::{MAX_A_RUN, deliver_due},
+    services,
     store::Store,
 };
 
@@ -15,7 +16,11 @@ use crate::{
 /// all of it.
 pub async fn run(env: &Env, now: Timestamp) -> Result<(), Failure> {
     // What this run has to tell is told in this run: it comes last.
-    let parts = [tick(env, now).await, alerts(env, now).await];
+    let parts = [
+        tick(env, now).await,
+        watch(env, now).await,
+        alerts(env, now).await,
+    ];
     let failed: Vec<_> = parts
         .into_iter()
         .filter_map(Result::err)
@@ -30,6 +35,11 @@ pub async fn run(env: &Env, now: Timestamp) -> Result<(), Failure> {
 /// Puts on record that the cron ran.
 async fn tick(env: &Env, now: Timestamp) -> Result<(), Failure> {
     Store::new(env)?.tick(now).await
+}
+
+/// Checks the services.
+async fn watch(env: &Env, now: Timestamp) -> Result<(), Failure> {
+    services::run(env, CONFIG.get(env)?, now, services::CHECKS_A_RUN).await
 }
 
 /// Sends the alerts that are due.

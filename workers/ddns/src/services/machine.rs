@@ -132,6 +132,26 @@ pub struct Input<'a> {
     pub acknowledged: bool,
 }
 
+/// Why an incident closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    Recovered,
+    Paused,
+    /// The service is not in the configuration any more.
+    Forgotten,
+}
+
+impl Closing {
+    /// As an update of the incident says it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recovered => "recovered",
+            Self::Paused => "paused",
+            Self::Forgotten => "not watched any more",
+        }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -141,10 +161,7 @@ pub enum Decision {
         to: ServiceState,
     },
     OpenIncident,
-    CloseIncident {
-        /// Because it was paused, and not because it recovered.
-        paused: bool,
-    },
+    CloseIncident(Closing),
     Alert {
         from: Level,
         to: Level,
@@ -287,7 +304,11 @@ impl Machine {
         let paused = self.state == ServiceState::Paused;
         if self.incident.is_some() && (recovered || paused) {
             self.incident = None;
-            decisions.push(Decision::CloseIncident { paused });
+            decisions.push(Decision::CloseIncident(if paused {
+                Closing::Paused
+            } else {
+                Closing::Recovered
+            }));
         }
         if self.incident.is_none() && self.state == ServiceState::Down {
             self.incident = Some(Open {

@@ -100,7 +100,7 @@ fn a_blip_is_nothing_and_two_failures_are_down() {
     };
     let expected = [
         changed(State::Down, State::Up),
-        Decision::CloseIncident { paused: false },
+        Decision::CloseIncident(Closing::Recovered),
         alert,
     ];
     assert_eq!(bench.up(), expected);
@@ -152,7 +152,7 @@ fn what_recovers_in_maintenance_is_closed_then_and_told_after_it() {
     let mut bench = Bench::broken();
     bench.maintenance = Some("new disk");
     bench.up();
-    assert_eq!(bench.up(), [Decision::CloseIncident { paused: false }]);
+    assert_eq!(bench.up(), [Decision::CloseIncident(Closing::Recovered)]);
     bench.maintenance = None;
     let told = bench.step(None, "");
     assert_eq!(told[0], changed(State::Maintenance, State::Up));
@@ -213,7 +213,7 @@ fn pausing_closes_and_tells_nobody() {
     bench.paused = true;
     let expected = [
         changed(State::Down, State::Paused),
-        Decision::CloseIncident { paused: true },
+        Decision::CloseIncident(Closing::Paused),
     ];
     assert_eq!(bench.step(None, ""), expected);
     bench.paused = false;

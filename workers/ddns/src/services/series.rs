@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use types::{ServiceId, Timestamp};
 
-use super::book::{DAY, HOUR, MINUTE, Sample, Sums, fraction};
+use super::book::{DAY, Entry, HOUR, MINUTE, Sample, Sums, fraction};
 
 /// What a chart shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Range {
     Day,
     Week,
@@ -169,6 +169,24 @@ pub fn series(service: &ServiceId, range: Range, span: Span, hours: &[HourRow]) 
         latency_ms: latency(&all),
         points,
     }
+}
+
+/// The hours with the one that is being counted: the book knows it whole, the history does not yet.
+pub fn with_current(hours: &[HourRow], entry: &Entry, range: Range) -> Vec<HourRow> {
+    let mut hours = hours.to_vec();
+    if entry.sums.checks == 0 {
+        return hours;
+    }
+    let known = hours.iter().position(|hour| hour.at == entry.hour);
+    let mut current = known.map(|index| hours.remove(index)).unwrap_or_default();
+    (current.at, current.sums) = (entry.hour, entry.sums.clone());
+    if range.needs_checks() {
+        let samples = current.samples.get_or_insert_default();
+        let flushed = samples.last().map_or(i64::MIN, |sample| sample.0);
+        samples.extend(entry.pending.iter().filter(|sample| sample.0 > flushed));
+    }
+    hours.push(current);
+    hours
 }
 
 fn latency(sums: &Sums) -> Option<Latency> {

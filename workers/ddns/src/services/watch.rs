@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use types::{ServiceId, Timestamp, services::ServiceState};
 
-use super::machine::{Decision, Input, Line, Machine, Outcome, Rules};
+use super::machine::{Closing, Decision, Input, Level, Line, Machine, Outcome, Rules};
 
 /// How long a failing service waits at most for news of what it depends on, in seconds.
 pub const HELD_SECONDS: i64 = 30 * 60;
@@ -41,7 +41,7 @@ pub struct News {
 /// A decision and the service that it is about.
 pub type Decided = (ServiceId, Decision);
 
-/// Steps every watched service once. A service that is no longer watched is forgotten.
+/// Steps every watched service once. Others are forgotten, and their incidents closed.
 pub fn round(
     watched: &[Watched],
     machines: &mut BTreeMap<ServiceId, Machine>,
@@ -49,9 +49,15 @@ pub fn round(
     now: Timestamp,
 ) -> Vec<Decided> {
     let known: BTreeSet<&ServiceId> = watched.iter().map(|service| &service.id).collect();
-    machines.retain(|id, _| known.contains(id));
-    let mut lines: BTreeMap<&ServiceId, Line> = BTreeMap::new();
     let mut decided = Vec::new();
+    machines.retain(|id, machine| {
+        let stays = known.contains(id);
+        if !stays && machine.incident.is_some() {
+            decided.push((id.clone(), Decision::CloseIncident(Closing::Forgotten)));
+        }
+        stays
+    });
+    let mut lines: BTreeMap<&ServiceId, Line> = BTreeMap::new();
     for service in in_order(watched) {
         let id = &service.id;
         let mut machine = machines.remove(id).unwrap_or(Machine::new(now));
@@ -87,7 +93,6 @@ fn failing_since(
     outcome: Option<&Outcome>,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    use super::machine::Level;
     match outcome.map(|outcome| outcome.level) {
         Some(Level::Down) => Some(machine.failing_since.unwrap_or(now)),
         Some(_) => None,

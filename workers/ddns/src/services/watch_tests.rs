@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{super::machine::Level, *};
+use super::{super::machine::{Closing, Level, Open}, *};
 
 const MINUTE: i64 = 60;
 
@@ -189,13 +189,16 @@ fn a_chain_is_unknown_to_its_end_and_a_paused_link_says_nothing() {
 #[test]
 fn circles_and_strangers_do_no_harm_and_what_is_not_watched_is_forgotten() {
     let services = [watched("a", &["b"]), watched("b", &["a", "gone"])];
-    let mut machines = BTreeMap::from([(id("old"), Machine::new(Timestamp::from_seconds(0)))]);
-    round(
-        &services,
-        &mut machines,
-        &News::default(),
-        Timestamp::from_seconds(0),
-    );
+    let now = Timestamp::from_seconds(0);
+    let mut old = Machine::new(now);
+    old.incident = Some(Open {
+        at: now,
+        acknowledged: false,
+    });
+    let mut machines = BTreeMap::from([(id("old"), old), (id("older"), Machine::new(now))]);
+    let decided = round(&services, &mut machines, &News::default(), now);
+    let closed = (id("old"), Decision::CloseIncident(Closing::Forgotten));
+    assert_eq!(decided, [closed]);
     assert_eq!(
         machines.keys().map(ServiceId::as_str).collect::<Vec<_>>(),
         ["a", "b"]
@@ -280,7 +283,7 @@ impl Follower {
                 (self.open, self.acknowledged) = (true, false);
                 self.last_word = minute;
             }
-            Decision::CloseIncident { .. } => {
+            Decision::CloseIncident(_) => {
                 assert!(self.open, "closed before it was opened");
                 self.open = false;
             }
