@@ -31,11 +31,15 @@ export function built(worker: string): Modules {
   return { mainModule: "index.js", modules };
 }
 
-/** The part of it that is used here. */
+/** The parts that are used here. */
+export type Database = {
+  exec(sql: string): Promise<unknown>;
+  prepare(sql: string): { all<Row>(): Promise<{ results: Row[] }> };
+};
 type Miniflare = {
   dispose(): Promise<void>;
   getWorker(): Promise<{ scheduled(options: { cron: string; scheduledTime?: Date }): Promise<{ outcome: string }> }>;
-  getD1Database(binding: string): Promise<{ exec(sql: string): Promise<unknown> }>;
+  getD1Database(binding: string): Promise<Database>;
 };
 
 /** A worker that runs, and the process that runs it. */
@@ -52,14 +56,15 @@ export class Running {
     this.#folder = folder;
   }
 
-  static async start(modules: Modules, env: Bindings): Promise<Running> {
+  /** `log` gets what the worker logs. */
+  static async start(modules: Modules, env: Bindings, log: (message: string) => void = () => {}): Promise<Running> {
     const folder = mkdtempSync(join(tmpdir(), "genkan-bench-"));
     const before = new Set(workerds());
     const miniflare = new Miniflare({
       host: "127.0.0.1",
       port: 0,
       telemetry: { enabled: false },
-      handleStructuredLogs: () => {}, // made and written by the runtime all the same, but not printed here
+      handleStructuredLogs: ({ message }: { message: string }) => log(message), // made and written all the same, but not printed here
       resourcePersistencePath: folder,
       logRequests: false,
       workers: [
@@ -101,9 +106,13 @@ export class Running {
     if (outcome !== "ok") throw new Error(`the cron ended with ${outcome}`);
   }
 
+  database(binding: string): Promise<Database> {
+    return this.#miniflare.getD1Database(binding);
+  }
+
   /** Gives a D1 database the tables of a worker. */
   async migrate(binding: string, worker: string): Promise<void> {
-    const database = await this.#miniflare.getD1Database(binding);
+    const database = await this.database(binding);
     const folder = join(root, "workers", worker, "migrations");
     for (const file of readdirSync(folder).sort()) {
       const lines = readFileSync(join(folder, file), "utf8").split("\n");
