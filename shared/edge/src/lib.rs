@@ -21,6 +21,7 @@ pub mod get;
 pub mod health;
 pub mod kv;
 pub mod log;
+pub mod peer;
 pub mod prepared;
 mod query;
 pub mod queue;

@@ -178,7 +178,10 @@ mod tests {
         let body = r#"{"size_bytes":0,"memory_percent":12.5,"host":"nas","ok":true,"log":"done"}"#;
         for says_json in [true, false] {
             let content = content(body, says_json).unwrap();
-            let metrics = [("memory_percent".to_owned(), 12.5), ("size_bytes".to_owned(), 0.0)];
+            let metrics = [
+                ("memory_percent".to_owned(), 12.5),
+                ("size_bytes".to_owned(), 0.0),
+            ];
             assert_eq!(content.metrics, BTreeMap::from(metrics));
             assert_eq!(content.log.as_deref(), Some("done"));
         }
@@ -187,7 +190,10 @@ mod tests {
         let log = content("{not json", false).unwrap();
         assert_eq!(log.log.as_deref(), Some("{not json"));
         for wrong in ["{", "[1]", "1", r#""text""#, r#"{"a":1}x"#] {
-            assert!(matches!(content(wrong, true), Err(Refused::BadJson(_))), "{wrong}");
+            assert!(
+                matches!(content(wrong, true), Err(Refused::BadJson(_))),
+                "{wrong}"
+            );
         }
     }
 

@@ -13,7 +13,7 @@ use types::{ServiceId, Timestamp, services::Uptime};
 use super::{latency::Buckets, machine::Machine};
 
 /// How often checks are written to the history.
-pub const FLUSH_MINUTES: i64 = 5;
+pub const FLUSH_MINUTES: u32 = 5;
 pub const MINUTE: i64 = 60;
 pub const HOUR: i64 = 60 * MINUTE;
 pub const DAY: i64 = 24 * HOUR;
@@ -214,11 +214,11 @@ impl Book {
     /// Takes what is to go to the history, when it is time.
     pub fn flush(&mut self, now: Timestamp, hours: &mut Vec<Hour>) {
         let minute = now.as_seconds().div_euclid(MINUTE);
-        let is_time = minute.rem_euclid(FLUSH_MINUTES) == 0;
+        let is_time = minute.rem_euclid(FLUSH_MINUTES.into()) == 0;
         for (id, entry) in &mut self.services {
             // Runs that did not happen do not keep checks back.
             let first = entry.pending.first();
-            let is_old = first.is_some_and(|first| minute - first.0 >= FLUSH_MINUTES);
+            let is_old = first.is_some_and(|first| minute - first.0 >= i64::from(FLUSH_MINUTES));
             if is_time || is_old {
                 hours.extend(take_hour(id, entry));
             }

@@ -12,12 +12,13 @@ use super::book::FLUSH_MINUTES;
 /// What D1's free plan allows.
 pub const ROWS_WRITTEN_A_DAY: u32 = 100_000;
 pub const ROWS_READ_A_DAY: u32 = 5_000_000;
-/// Reads of one run: book, silences, incidents, beats, reports, uptimes.
-pub const QUERIES_A_RUN: u32 = 6 + 12;
+/// What one run asks and writes at most: book, silences, incidents, beats, reports, uptimes; the
+/// book, hours, incidents that close and open, the audit, alerts, and the five of a day that is over.
+pub const QUERIES_A_RUN: u32 = 6 + 6 + 5;
+pub const QUERIES_AN_INVOCATION: u32 = 50;
 
 const MINUTES_A_DAY: u32 = 24 * 60;
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "5")]
-const FLUSHES_A_DAY: u32 = MINUTES_A_DAY / FLUSH_MINUTES as u32;
+const FLUSHES_A_DAY: u32 = MINUTES_A_DAY / FLUSH_MINUTES;
 /// Hours are flushed once more when they end, emptied of their checks after 30 days, and deleted
 /// after 400; so is the row of the day, which is also written.
 const HOUR_ROWS: u32 = 3 * 24 + 2;

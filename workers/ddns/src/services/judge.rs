@@ -69,7 +69,11 @@ pub fn watched(service: &Service) -> Watched {
 }
 
 /// The services that ask the network and are not paused.
-pub fn candidates(services: &[Service], book: &Book, paused: &BTreeSet<ServiceId>) -> Vec<Candidate> {
+pub fn candidates(
+    services: &[Service],
+    book: &Book,
+    paused: &BTreeSet<ServiceId>,
+) -> Vec<Candidate> {
     let entry = |id: &ServiceId| book.services.get(id);
     let fails = |id: &ServiceId| entry(id).is_some_and(|entry| entry.machine.failed > 0);
     let asked_for: BTreeSet<&ServiceId> = services
@@ -77,9 +81,7 @@ pub fn candidates(services: &[Service], book: &Book, paused: &BTreeSet<ServiceId
         .filter(|service| fails(&service.id))
         .flat_map(|service| &service.depends_on)
         .collect();
-    let is_asked = |service: &&Service| {
-        service.kind().is_active() && !paused.contains(&service.id)
-    };
+    let is_asked = |service: &&Service| service.kind().is_active() && !paused.contains(&service.id);
     let candidate = |service: &Service| Candidate {
         id: service.id.clone(),
         interval_minutes: service.interval_minutes,
@@ -140,7 +142,12 @@ pub fn judge(
 
 /// Counts what says something of the services: not what was seen in maintenance, or through a line
 /// that is out.
-fn count(book: &mut Book, found: &BTreeMap<ServiceId, Found>, now: Timestamp, written: &mut Written) {
+fn count(
+    book: &mut Book,
+    found: &BTreeMap<ServiceId, Found>,
+    now: Timestamp,
+    written: &mut Written,
+) {
     for (id, found) in found {
         let Some(entry) = book.services.get_mut(id) else {
             continue;

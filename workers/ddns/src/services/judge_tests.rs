@@ -122,9 +122,16 @@ fn what_goes_down_opens_an_incident_and_is_told_with_its_id() {
 fn the_switch_of_the_line_needs_no_second_failure() {
     let mut bench = Bench::new();
     bench.run(&[("home", Level::Up)]);
-    let (_, alerts) = bench.run(&[("home", Level::Down), ("web", Level::Down), ("nas", Level::Down)]);
+    let (_, alerts) = bench.run(&[
+        ("home", Level::Down),
+        ("web", Level::Down),
+        ("nas", Level::Down),
+    ]);
     assert_eq!(alerts.len(), 1);
-    assert_eq!(bench.book.services[&id("web")].machine.state, ServiceState::Unknown);
+    assert_eq!(
+        bench.book.services[&id("web")].machine.state,
+        ServiceState::Unknown
+    );
 }
 
 #[test]
@@ -136,7 +143,11 @@ fn what_is_in_maintenance_or_behind_a_dead_line_is_not_counted() {
         until: Some(Timestamp::from_seconds(START + 150)),
         reason: None,
     });
-    bench.run(&[("home", Level::Down), ("web", Level::Down), ("nas", Level::Up)]);
+    bench.run(&[
+        ("home", Level::Down),
+        ("web", Level::Down),
+        ("nas", Level::Up),
+    ]);
     let pending = |bench: &Bench, name: &str| bench.book.services[&id(name)].windows.0[0].0;
     assert_eq!((pending(&bench, "web"), pending(&bench, "nas")), (0, 0));
     bench.run(&[("home", Level::Up), ("web", Level::Up), ("nas", Level::Up)]);
@@ -165,11 +176,20 @@ fn who_others_wait_for_is_asked_for_and_who_is_paused_is_not_asked() {
     let asked = candidates(&bench.config.services, &bench.book, &BTreeSet::new());
     let asked: Vec<_> = asked
         .iter()
-        .map(|candidate| (candidate.id.as_str(), candidate.asked_for, candidate.failing))
+        .map(|candidate| {
+            (
+                candidate.id.as_str(),
+                candidate.asked_for,
+                candidate.failing,
+            )
+        })
         .collect();
     assert_eq!(asked, [("web", true, false), ("nas", false, true)]);
     let paused = BTreeSet::from([id("nas")]);
-    assert_eq!(candidates(&bench.config.services, &bench.book, &paused).len(), 1);
+    assert_eq!(
+        candidates(&bench.config.services, &bench.book, &paused).len(),
+        1
+    );
 }
 
 #[test]

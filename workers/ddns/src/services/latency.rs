@@ -75,7 +75,9 @@ mod tests {
 
     fn of(values: &[u32]) -> Buckets {
         let mut buckets = Buckets::default();
-        values.iter().for_each(|value| buckets.add(*value));
+        for value in values {
+            buckets.add(*value);
+        }
         buckets
     }
 

@@ -138,7 +138,8 @@ async fn ask(
             // The check keeps its own time; this is for what hangs all the same.
             let limit = Duration::from_millis(u64::from(service.timeout_ms) + 1000);
             let late = || checks::Outcome::down("timeout", "no answer within the time");
-            let found = clock::within(limit, check).await.unwrap_or_else(late);
+            let found = clock::within(limit, Box::pin(check)).await;
+            let found = found.unwrap_or_else(late);
             let found = reached(service, found)?;
             Some((service.id.clone(), found_of(&found, now)))
         }

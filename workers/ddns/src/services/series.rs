@@ -222,7 +222,9 @@ mod tests {
             .map(|(minute, value)| Sample(at / MINUTE + minute, *value))
             .collect();
         let mut sums = Sums::default();
-        samples.iter().for_each(|sample| sums.add(*sample));
+        for sample in &samples {
+            sums.add(*sample);
+        }
         HourRow {
             at,
             sums,

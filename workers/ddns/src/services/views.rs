@@ -82,6 +82,26 @@ pub fn metrics(
             "Rows that D1's free plan lets an account write in a day",
             budget::ROWS_WRITTEN_A_DAY,
         ),
+        (
+            "genkan_services_rows_read_per_day",
+            "Rows that the cron reads of D1 in a day for the configured services",
+            cost.rows_read,
+        ),
+        (
+            "genkan_services_rows_read_per_day_limit",
+            "Rows that D1's free plan lets an account read in a day",
+            budget::ROWS_READ_A_DAY,
+        ),
+        (
+            "genkan_services_queries_per_run",
+            "The most queries of D1 that one run of the cron makes for services",
+            budget::QUERIES_A_RUN,
+        ),
+        (
+            "genkan_services_queries_per_run_limit",
+            "Queries of D1 that the free plan lets an invocation make",
+            budget::QUERIES_AN_INVOCATION,
+        ),
     ] {
         page.value(Kind::Gauge, name, help, &value);
     }
@@ -120,7 +140,11 @@ fn of_services(page: &mut Page, services: &[&Service], present: &Present<'_>) {
             states.sample(&labels, &u8::from(state == is));
         }
     }
-    let last = |service: &Service| present.entry(&service.id).and_then(|entry| entry.last.clone());
+    let last = |service: &Service| {
+        present
+            .entry(&service.id)
+            .and_then(|entry| entry.last.clone())
+    };
     let mut latency = page.metric(
         Kind::Gauge,
         "genkan_service_latency_seconds",

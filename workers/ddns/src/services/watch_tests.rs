@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::{super::machine::{Closing, Level, Open}, *};
+use super::{
+    super::machine::{Closing, Level, Open},
+    *,
+};
 
 const MINUTE: i64 = 60;
 
@@ -234,26 +237,29 @@ fn minutes() -> impl Strategy<Value = Minute> {
     )
 }
 
+/// Its rules, and which of those before it a service depends on.
+type Made = ((u32, u32, u32), [bool; 4]);
+
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 /// Any services of which each may depend on those before it.
 fn services() -> impl Strategy<Value = Vec<Watched>> {
     let rules = (1_u32..4, 1_u32..4, prop_oneof![Just(0_u32), 1_u32..10]);
     prop::collection::vec((rules, any::<[bool; 4]>()), NAMES.len()).prop_map(|made| {
-        let service = |(index, ((failures, successes, remind_minutes), on)): (
-            usize,
-            ((u32, u32, u32), [bool; 4]),
-        )| Watched {
-            id: id(NAMES[index]),
-            rules: Rules {
-                failures,
-                successes,
-                remind_minutes,
-            },
-            depends_on: (0..index)
-                .filter(|on_index| on[*on_index])
-                .map(|on_index| id(NAMES[on_index]))
-                .collect(),
+        let service = |(index, (rules, on)): (usize, Made)| {
+            let (failures, successes, remind_minutes) = rules;
+            Watched {
+                id: id(NAMES[index]),
+                rules: Rules {
+                    failures,
+                    successes,
+                    remind_minutes,
+                },
+                depends_on: (0..index)
+                    .filter(|on_index| on[*on_index])
+                    .map(|on_index| id(NAMES[on_index]))
+                    .collect(),
+            }
         };
         made.into_iter().enumerate().map(service).collect()
     })

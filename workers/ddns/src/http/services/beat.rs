@@ -163,7 +163,8 @@ fn by_key<'a>(
         match key {
             Some(key) if key.len() >= SHORTEST_KEY => TokenHash::of(key) == hash,
             _ => {
-                let words = "its key is missing in the secret CHECKS, or shorter than 16 characters";
+                let words =
+                    "its key is missing in the secret CHECKS, or shorter than 16 characters";
                 log::error(&format!("heartbeat {}", service.id), words);
                 false
             }

@@ -145,11 +145,7 @@ pub fn viewer(request: &Request, env: &Env) -> Result<Viewer, Failure> {
 }
 
 /// A service that this viewer sees.
-fn seen<'a>(
-    config: &'a DdnsConfig,
-    id: &str,
-    viewer: &Viewer,
-) -> Result<&'a Service, Failure> {
+fn seen<'a>(config: &'a DdnsConfig, id: &str, viewer: &Viewer) -> Result<&'a Service, Failure> {
     let service = named(config, id).filter(|service| viewer.sees(service));
     service.ok_or_else(|| not_found("such service"))
 }
@@ -162,12 +158,14 @@ fn named<'a>(config: &'a DdnsConfig, id: &str) -> Option<&'a Service> {
 /// All services as they are.
 pub async fn present<'a>(env: &Env, config: &'a DdnsConfig) -> Result<Present<'a>, Failure> {
     let (beating, with_reports) = judge::unasked(&config.services);
-    let before = Store::new(env)?.before(&beating, with_reports, None).await?;
+    let before = Store::new(env)?
+        .before(&beating, with_reports, None)
+        .await?;
     Ok(Present::of(config, before, clock::now()))
 }
 
 /// What is for the bearer of a token alone is kept nowhere, and what is for all is not taken for it.
-fn for_viewer(response: Response, viewer: &Viewer) -> Result<Response, Failure> {
+pub fn for_viewer(response: Response, viewer: &Viewer) -> Result<Response, Failure> {
     let headers = response.headers();
     headers.set("Vary", "Authorization")?;
     if matches!(viewer, Viewer::Token(_)) {
@@ -214,12 +212,25 @@ mod tests {
             ("/metrics", true, false),
         ] {
             let is_ok = |method| route(&method, path).unwrap().is_ok();
-            assert_eq!((is_ok(Method::Get), is_ok(Method::Post)), (get, post), "{path}");
+            assert_eq!(
+                (is_ok(Method::Get), is_ok(Method::Post)),
+                (get, post),
+                "{path}"
+            );
             for method in [Method::Put, Method::Delete, Method::Patch] {
                 assert_eq!(route(&method, path), Some(Err(405)), "{path}");
             }
         }
-        for path in ["/api/services/web/", "/api/services/web/x", "/badge/service/web", "/badge/service/web.png", "/api/heartbeat", "/api/heartbeat/a/b", "/api/heartbeat/a/0/0", "/api/incidents/3"] {
+        for path in [
+            "/api/services/web/",
+            "/api/services/web/x",
+            "/badge/service/web",
+            "/badge/service/web.png",
+            "/api/heartbeat",
+            "/api/heartbeat/a/b",
+            "/api/heartbeat/a/0/0",
+            "/api/incidents/3",
+        ] {
             assert_eq!(route(&Method::Get, path), None, "{path}");
         }
     }

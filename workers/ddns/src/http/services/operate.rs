@@ -4,11 +4,7 @@ use edge::{Failure, auth, body, clock, not_found, reply};
 use serde::{Deserialize, Serialize};
 use types::{
     Code, Timestamp,
-    config::{
-        DdnsConfig,
-        alerts::AlertEvent,
-        services::Service,
-    },
+    config::{DdnsConfig, alerts::AlertEvent, services::Service},
     token::{Action, TokenEntry},
 };
 use worker::{Env, Request, Response};
@@ -70,12 +66,16 @@ pub async fn maintenance(
         _ => return Err(bad("say until when, or for how many minutes: one of them")),
     };
     if until - now > LONGEST {
-        return Err(bad("maintenance lasts for a year at most; pause it instead"));
+        return Err(bad(
+            "maintenance lasts for a year at most; pause it instead",
+        ));
     }
     let wish = if wanted.minutes == Some(0) {
         Wish::EndMaintenance
     } else if until <= now {
-        return Err(bad("until is over; to end maintenance, say {\"minutes\": 0}"));
+        return Err(bad(
+            "until is over; to end maintenance, say {\"minutes\": 0}",
+        ));
     } else {
         let reason = text("reason", wanted.reason)?;
         Wish::Maintain { until, reason }
@@ -117,7 +117,7 @@ async fn silence(
         .find(|silence| silence.service == service.id.as_str());
     let present = present(env, config).await?;
     let shown = present.show(service, &Viewer::Token(entry.clone()));
-    let silenced = Silenced {
+    let answer = Silenced {
         id: service.id.as_str(),
         state: shown.state.as_str(),
         until: silence
@@ -125,7 +125,7 @@ async fn silence(
             .filter(|until| *until > present.now),
         reason: shown.reason,
     };
-    reply::json(200, &silenced)
+    reply::json(200, &answer)
 }
 
 /// Acknowledges an open incident: it is not reminded of any more. Who does so a second time is told
@@ -141,12 +141,12 @@ pub async fn acknowledge(
     if !entry.scopes.iter().any(writes) {
         auth::allow(&entry, Action::OpsWrite, None)?;
     }
-    let none = || not_found("such incident");
-    let id: u32 = id.parse().map_err(|_| none())?;
+    let missing = || not_found("such incident");
+    let id: u32 = id.parse().map_err(|_| missing())?;
     let wanted: AckBody = body::json(request).await?;
     let note = text("note", wanted.note)?;
     let store = Store::new(env)?;
-    let incident = store.incident(id).await?.ok_or_else(none)?;
+    let incident = store.incident(id).await?.ok_or_else(missing)?;
     auth::allow(&entry, Action::OpsWrite, Some(&incident.service))?;
     if incident.closed_at.is_some() {
         let detail = "this incident is closed: there is nothing to take care of";
@@ -174,7 +174,7 @@ pub async fn acknowledge(
     let incident = store
         .acknowledge(id, &entry.name, now, &note, alert)
         .await?
-        .ok_or_else(none)?;
+        .ok_or_else(missing)?;
     reply::json(200, &incident)
 }
 
@@ -193,9 +193,8 @@ fn operated<'a>(
 /// One line of bounded length.
 fn text(key: &str, text: Option<String>) -> Result<Option<String>, Failure> {
     let text = text.filter(|text| !text.trim().is_empty());
-    let is_bad = |text: &String| {
-        text.chars().count() > REASON_CHARS || text.chars().any(char::is_control)
-    };
+    let is_bad =
+        |text: &String| text.chars().count() > REASON_CHARS || text.chars().any(char::is_control);
     if text.as_ref().is_some_and(is_bad) {
         return Err(bad(format!(
             "{key} is one line of at most {REASON_CHARS} characters"

@@ -73,7 +73,11 @@ pub async fn history(
     let cache = HOURS.with_borrow_mut(|hours| Rc::clone(hours.entry(key).or_default()));
     let read = async || Store::new(env)?.hours(&service.id, range, span).await;
     // What was kept at another time of the book would lack hours.
-    let keep_ms = if present.now > clock::now() { 0 } else { HOURS_KEPT_MS };
+    let keep_ms = if present.now > clock::now() {
+        0
+    } else {
+        HOURS_KEPT_MS
+    };
     let got = cache.get(clock::millis(), keep_ms, read).await?;
     if let Some(failure) = got.error {
         log::warn("history", &failure.into_message());
@@ -103,13 +107,12 @@ pub async fn incidents(
         Some(_) => return Err(bad("state is open or closed")),
     };
     let wanted = parameter(request, "service").filter(|service| !service.is_empty());
-    let services: Vec<&str> = match &wanted {
-        Some(id) => vec![seen(config, id, &viewer)?.id.as_str()],
-        None => {
-            let services = config.services.iter();
-            let visible = services.filter(|service| viewer.sees(service));
-            visible.map(|service| service.id.as_str()).collect()
-        }
+    let services: Vec<&str> = if let Some(id) = &wanted {
+        vec![seen(config, id, &viewer)?.id.as_str()]
+    } else {
+        let services = config.services.iter();
+        let visible = services.filter(|service| viewer.sees(service));
+        visible.map(|service| service.id.as_str()).collect()
     };
     // One more than asked for shows whether there is a page after this one.
     let store = Store::new(env)?;
@@ -165,11 +168,7 @@ pub async fn metrics(
 }
 
 /// A body that tells no time but that of what is stored: it is its own tag.
-fn answer(
-    request: &Request,
-    viewer: &Viewer,
-    body: &impl Serialize,
-) -> Result<Response, Failure> {
+fn answer(request: &Request, viewer: &Viewer, body: &impl Serialize) -> Result<Response, Failure> {
     let body = serde_json::to_vec(body).map_err(|error| Failure::internal(error.to_string()))?;
     let tag = reply::tag_of(&body);
     let response = reply::tagged(request.headers(), &tag, reply::JSON, || Ok(body))?;

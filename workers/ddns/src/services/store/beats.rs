@@ -107,9 +107,8 @@ impl LastBeats {
     pub fn running_since(&self) -> Option<i64> {
         let start = self.start.as_ref()?;
         let end = self.end.as_ref();
-        let has_ended = end.is_some_and(|end| {
-            end.at >= start.at || (end.rid.is_some() && end.rid == start.rid)
-        });
+        let has_ended = end
+            .is_some_and(|end| end.at >= start.at || (end.rid.is_some() && end.rid == start.rid));
         (!has_ended).then_some(start.at)
     }
 
@@ -139,14 +138,6 @@ impl Store {
             .await?;
         let last = found.into_iter().flatten().next_back().unwrap_or_default();
         super::read(&last)
-    }
-
-    /// The last beats of one service.
-    pub async fn last_beats(
-        &self,
-        services: &[&ServiceId],
-    ) -> Result<BTreeMap<ServiceId, LastBeats>, Failure> {
-        self.query(LAST, &[&write(&services)?]).await
     }
 
     /// Up to `limit` beats, newest first, that came before `before` (milliseconds).

@@ -68,7 +68,8 @@ WHERE service IN (SELECT service FROM known) AND ended IN (0, 1) AND at < 1000 *
             WHERE newest.service = heartbeats.service AND newest.ended = heartbeats.ended)";
 
 /// The audit is in the order of time.
-const PURGE_AUDIT: &str = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY id LIMIT 1000)";
+const PURGE_AUDIT: &str =
+    "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY id LIMIT 1000)";
 
 /// What the last 24 hours, and the days since ?2, ?3 and ?4 with today's hours (since ?5), add up to,
 /// by service: eight numbers.

@@ -7,7 +7,8 @@ use worker::D1PreparedStatement;
 
 use super::{Store, read, write};
 
-const ROW: &str = "json_object('id', id, 'service', service, 'opened_at', opened_at, 'closed_at', closed_at,
+const ROW: &str =
+    "json_object('id', id, 'service', service, 'opened_at', opened_at, 'closed_at', closed_at,
   'acknowledged_by', acknowledged_by, 'reason', reason, 'updates', json(updates))";
 
 /// Newest first; those of the services in ?1, older than the id ?2, at most ?3.

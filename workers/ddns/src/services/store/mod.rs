@@ -7,6 +7,7 @@ pub mod beats;
 pub mod history;
 pub mod hosts;
 pub mod incidents;
+pub mod receivers;
 pub mod run;
 pub mod silences;
 

@@ -156,12 +156,6 @@ impl Store {
         })
     }
 
-    /// The book alone, as readers want it.
-    pub async fn book(&self) -> Result<Book, Failure> {
-        let found = self.run(BOOK, &[]).await?.unwrap_or_default();
-        parse_book(&found).map(|(_, book)| book)
-    }
-
     /// Writes what a run came to, with the statements of others: all of it, or nothing when another
     /// run has been faster.
     pub async fn after(
