@@ -12,7 +12,7 @@ use worker::{Delay, Env};
 
 use crate::{
     book::{Claimed, Clock, Tell},
-    providers::{self, Live, Providers, Sent, Wanted},
+    providers::{self, Http as _, Live, Providers, Sent, Wanted},
     truth::Dns,
 };
 

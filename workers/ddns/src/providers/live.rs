@@ -15,20 +15,15 @@ const SECRET: &str = "PROVIDERS";
 /// and fails in its own way after that.
 #[derive(Debug)]
 pub struct Live {
-    left: Cell<usize>,
+    left: Cell<u32>,
 }
 
 impl Live {
     /// For one invocation, in which providers may be sent this many requests.
     pub const fn new(most: u32) -> Self {
         Self {
-            left: Cell::new(most as usize),
+            left: Cell::new(most),
         }
-    }
-
-    /// How many requests may still be sent.
-    pub const fn left(&self) -> u32 {
-        self.left.get()
     }
 }
 
@@ -42,7 +37,7 @@ impl Http for Live {
         fetch::send(request).await
     }
 
-    fn left(&self) -> usize {
+    fn left(&self) -> u32 {
         self.left.get()
     }
 }
