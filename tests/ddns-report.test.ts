@@ -266,6 +266,17 @@ describe("the hosts", () => {
     assert.deepEqual([nas.next_refresh_at, nas.providers[0].state], [null, "pending"]);
   });
 
+  test("are reported by whatever came from home, and by nothing else", async () => {
+    const reported = async () => (await d.rows("SELECT host, seen FROM reports ORDER BY host")).map(({ host, seen }) => `${host} ${seen}`);
+    await d.update(`hostname=${PLAIN}&myip=8.8.8.8`, { from: "8.8.8.8" });
+    await d.update(`hostname=${PLAIN}&myip=10.0.0.1`, { from: "8.8.8.7" });
+    await d.update(`hostname=${HOME}&myip=10.0.0.1`, { from: "8.8.8.6" });
+    await d.update(`hostname=x.example.com,home&myip=8.8.8.8`, { from: "8.8.8.5" });
+    await d.update(`hostname=${PLAIN}&myip=8.8.8.8`, { from: "8.8.8.4", token: d.system.tokens.ddnsHome });
+    await d.cron(7300);
+    assert.deepEqual(await reported(), [`${HOME} 8.8.8.6`, `${PLAIN} 8.8.8.7`]);
+  });
+
   test("take no query", async () => {
     const answer = await d.system.request("/api/ddns/hosts?host=x", { token: d.system.tokens.opsRead });
     assertProblem(answer, 400, "bad-request", /"host" is not known/);

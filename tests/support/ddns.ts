@@ -89,7 +89,7 @@ export async function ddns(vars: Record<string, any>): Promise<Ddns> {
       return row && [row.ipv4, row.ipv6];
     },
     async reset() {
-      for (const table of ["hosts", "updates", "provider_states", "rates", "blocks"]) await db.prepare(`DELETE FROM ${table}`).run();
+      for (const table of ["hosts", "updates", "reports", "provider_states", "rates", "blocks"]) await db.prepare(`DELETE FROM ${table}`).run();
       peers.mydns.behave(null);
       peers.mydns.notices.length = 0;
       peers.cloudflare.clear();
