@@ -45,7 +45,7 @@ impl<'a> Outside<'a> {
 
     /// How many requests are left of them.
     pub fn left(&self) -> u32 {
-        self.http.left()
+        u32::try_from(self.http.left()).unwrap_or(u32::MAX)
     }
 }
 

@@ -15,14 +15,14 @@ const SECRET: &str = "PROVIDERS";
 /// and fails in its own way after that.
 #[derive(Debug)]
 pub struct Live {
-    left: Cell<u32>,
+    left: Cell<usize>,
 }
 
 impl Live {
     /// For one invocation, in which providers may be sent this many requests.
     pub const fn new(most: u32) -> Self {
         Self {
-            left: Cell::new(most),
+            left: Cell::new(most as usize),
         }
     }
 }
@@ -37,7 +37,7 @@ impl Http for Live {
         fetch::send(request).await
     }
 
-    fn left(&self) -> u32 {
+    fn left(&self) -> usize {
         self.left.get()
     }
 }

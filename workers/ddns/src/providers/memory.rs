@@ -22,7 +22,7 @@ type Respond<'a> = dyn FnMut(&Heard) -> Result<Answer, FetchError> + 'a;
 pub struct Peer<'a> {
     respond: RefCell<Box<Respond<'a>>>,
     heard: RefCell<Vec<Heard>>,
-    most: u32,
+    most: usize,
 }
 
 impl<'a> Peer<'a> {
@@ -30,12 +30,12 @@ impl<'a> Peer<'a> {
         Self {
             respond: RefCell::new(Box::new(respond)),
             heard: RefCell::default(),
-            most: u32::MAX,
+            most: usize::MAX,
         }
     }
 
     /// Takes so many requests in all.
-    pub fn at_most(self, most: u32) -> Self {
+    pub fn at_most(self, most: usize) -> Self {
         Self { most, ..self }
     }
 
@@ -57,15 +57,13 @@ impl Http for Peer<'_> {
                 .collect(),
             body: request.body.map(owned),
         };
-        let left = self.left();
         self.heard.borrow_mut().push(heard.clone());
-        assert!(left > 0, "{heard:?}");
+        assert!(self.heard.borrow().len() <= self.most, "{heard:?}");
         (self.respond.borrow_mut())(&heard)
     }
 
-    fn left(&self) -> u32 {
-        let sent = u32::try_from(self.heard.borrow().len()).unwrap();
-        self.most.saturating_sub(sent)
+    fn left(&self) -> usize {
+        self.most - self.heard.borrow().len()
     }
 }
 

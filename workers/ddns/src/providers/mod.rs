@@ -112,7 +112,7 @@ pub trait Http {
     async fn send(&self, request: Request<'_>) -> Result<Answer, FetchError>;
 
     /// How many more requests may be sent in this run.
-    fn left(&self) -> u32;
+    fn left(&self) -> usize;
 }
 
 /// All providers, with what is needed to reach them.

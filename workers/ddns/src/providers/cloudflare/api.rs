@@ -50,7 +50,7 @@ impl<'a, H: Http> Api<'a, H> {
 
     /// How many more calls there may be.
     pub fn left(&self) -> usize {
-        usize::try_from(self.http.left()).unwrap_or(usize::MAX)
+        self.http.left()
     }
 
     /// All items of a list. `path` has a query.
