@@ -25,11 +25,6 @@ impl Live {
             left: Cell::new(most as usize),
         }
     }
-
-    /// How many requests may still be sent.
-    pub const fn left(&self) -> u32 {
-        self.left.get()
-    }
 }
 
 impl Http for Live {
