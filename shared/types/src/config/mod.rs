@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use address::Address;
-pub use ddns::{DdnsConfig, DdnsHost};
+pub use ddns::{DdnsConfig, DdnsHost, prefix_mask};
 pub use gateway::{GatewayConfig, HostPattern, PathPrefix, Route};
 pub use host::HostName;
 pub use pack::{PackConfig, PublicUrl, WebhookUrl};

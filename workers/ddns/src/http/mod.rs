@@ -3,11 +3,15 @@
 //! `health`: `GET /health`, `/api/health`. `nic`: `GET /nic/update`, `/v3/update` (dyndns2). `hosts`:
 //! `/api/ddns/…`. `services`: what is watched. Here: `GET /ip`.
 
+mod access;
 mod health;
 mod hosts;
 mod nic;
 mod query;
 mod services;
+mod take;
+
+pub use take::mark;
 
 use std::net::IpAddr;
 

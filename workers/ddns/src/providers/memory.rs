@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use edge::fetch::{Answer, FetchError, Request};
 use futures::FutureExt as _;
 
-use super::Http;
+use super::{Fault, Http, Sent};
 
 /// A request as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,4 +67,14 @@ pub fn answer(status: u16, text: &str) -> Answer {
 /// Runs what waits for nothing but a [`Peer`].
 pub fn run<T>(work: impl Future<Output = T>) -> T {
     work.now_or_never().unwrap()
+}
+
+/// What is expected.
+pub fn refused(detail: &str) -> Sent {
+    Fault::refused(detail).into()
+}
+
+/// The same.
+pub fn later(detail: &str) -> Sent {
+    Fault::later(detail).into()
 }
