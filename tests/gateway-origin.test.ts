@@ -236,10 +236,20 @@ describe("an answer", () => {
     assert.deepEqual(stripped.headers["set-cookie"], ["a=1; Path=/app; HttpOnly", ...cookies.slice(1, 3), "d=4; Path=/app/x"]);
   });
 
+  test("with an early hint, or of an old server, is the answer that it ends in", async () => {
+    for (const [bytes, text] of [
+      ["HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok"],
+      ["HTTP/1.0 200 OK\r\n\r\nold", "old"],
+    ] as const) {
+      broken.behave((socket) => socket.once("data", () => socket.end(bytes)));
+      const answer = await gateway.request("/broken");
+      assert.deepEqual([answer.status, answer.text], [200, text]);
+    }
+  });
+
   test("loses its hop-by-hop headers", async () => {
-    broken.behave((socket) =>
-      socket.end("HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\nX-End: kept\r\nContent-Length: 2\r\n\r\nok"),
-    );
+    const hops = "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\n";
+    broken.behave((socket) => socket.once("data", () => socket.end(`HTTP/1.1 200 OK\r\n${hops}X-End: kept\r\nContent-Length: 2\r\n\r\nok`)));
     const answer = await gateway.request("/broken");
     assert.deepEqual([answer.text, answer.headers["x-hop"], answer.headers["keep-alive"]], ["ok", undefined, undefined]);
     assert.equal(answer.headers["x-end"], "kept");
@@ -341,6 +351,27 @@ describe("an origin", () => {
     isDown(await gateway.request("/broken", { method: "POST", body: "x".repeat(200_000) }), 502, "bad-gateway", "30");
   });
 
+  test("in whose place the platform answers is down or late as well", async () => {
+    // What Cloudflare says when a Tunnel, or what is behind it, does not answer.
+    for (const code of [520, 521, 523, 525, 526, 530]) isDown(await gateway.request(`/status?code=${code}`), 502, "bad-gateway", "30");
+    for (const code of [522, 524]) isDown(await gateway.request(`/status?code=${code}`), 504, "gateway-timeout", "30");
+  });
+
+  test("that is down is one line in the log, which says why", async () => {
+    await gateway.request("/down/where", { headers: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01" } });
+    const line = JSON.parse(await gateway.logged(/0af7651916cd43dd8448eb211c80319c/));
+    assert.deepEqual([line.route, line.status], ["*/down", 502]);
+    assert.match(line.error, /./);
+    assert.ok(!gateway.log.some((line) => line.includes(`"about":"route"`)));
+  });
+
+  test("is not asked to TRACE, which would show what is added on the way", async () => {
+    const count = origin.seen.length;
+    const sent = await exchange(gateway.port, "TRACE /access HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n\r\n");
+    assert.match(sent, /^HTTP\/1\.1 405 /);
+    assert.equal(origin.seen.length, count);
+  });
+
   test("that does not speak HTTP is a 502", async () => {
     for (const bytes of [
       "SSH-2.0-OpenSSH\r\n",
@@ -349,6 +380,10 @@ describe("an origin", () => {
       "HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n",
       "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nhello",
       "HTTP/1.1 200 OK\r\nX: ",
+      "HTTP/1.1 600 Strange\r\nContent-Length: 2\r\n\r\nok",
+      "HTTP/1.1 199 Strange\r\nContent-Length: 2\r\n\r\nok",
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk",
       "\0\0\0\0",
     ]) {
       broken.behave((socket) => socket.once("data", () => socket.end(bytes)));

@@ -1,5 +1,7 @@
 //! Passing a request on to a worker or an origin, and its answer back.
 
+use std::cell::RefCell;
+
 use edge::{Failure, log};
 use types::{
     Code,
@@ -29,6 +31,8 @@ pub struct Passage<'a> {
     pub traceparent: &'a str,
     /// Whether the client's own `traceparent` is the one that is passed on.
     pub traced: bool,
+    /// What the log is told, and the client is not, when nothing comes back.
+    pub why: &'a RefCell<Option<String>>,
 }
 
 impl Passage<'_> {
@@ -95,10 +99,18 @@ impl Passage<'_> {
             set,
             milliseconds: self.route.timeout_seconds * 1000,
         };
-        onward.send().await.map_err(|error| match error {
+        let response = onward.send().await.map_err(|error| match error {
             NoAnswer::Broken(words) => self.broken(&words),
             NoAnswer::Late => self.late(),
-        })
+        })?;
+        match response.status() {
+            200..=599 => Ok(response),
+            101 if onward::is_websocket(upgrade.as_deref()) => Ok(response),
+            status => {
+                native::dismiss(&response);
+                Err(self.broken(&format!("an answer with the status {status}")))
+            }
+        }
     }
 
     /// The headers that the gateway sets.
@@ -152,21 +164,17 @@ impl Passage<'_> {
         Err(failure)
     }
 
-    /// The client learns that something behind the door failed; the log, what and why.
+    /// The client learns that something behind the door failed; the log, what.
     fn broken(&self, error: &str) -> Failure {
-        log::error("route", &format!("{}: {error}", self.route));
-        Failure::new(
-            Code::BadGateway,
-            "the service behind this address did not answer",
-        )
+        self.why.replace(Some(error.to_owned()));
+        let detail = "the service behind this address did not answer";
+        Failure::new(Code::BadGateway, detail)
     }
 
     fn late(&self) -> Failure {
         let seconds = self.route.timeout_seconds;
-        log::error(
-            "route",
-            &format!("{}: no answer within {seconds} s", self.route),
-        );
+        self.why
+            .replace(Some(format!("no answer within {seconds} s")));
         let detail = format!("the service behind this address did not answer within {seconds} s");
         Failure::new(Code::GatewayTimeout, detail)
     }
