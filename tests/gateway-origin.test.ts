@@ -237,9 +237,8 @@ describe("an answer", () => {
   });
 
   test("loses its hop-by-hop headers", async () => {
-    broken.behave((socket) =>
-      socket.end("HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\nX-End: kept\r\nContent-Length: 2\r\n\r\nok"),
-    );
+    const hops = "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\n";
+    broken.behave((socket) => socket.once("data", () => socket.end(`HTTP/1.1 200 OK\r\n${hops}X-End: kept\r\nContent-Length: 2\r\n\r\nok`)));
     const answer = await gateway.request("/broken");
     assert.deepEqual([answer.text, answer.headers["x-hop"], answer.headers["keep-alive"]], ["ok", undefined, undefined]);
     assert.equal(answer.headers["x-end"], "kept");
@@ -339,6 +338,27 @@ describe("an origin", () => {
     broken.behave((socket) => socket.once("data", () => socket.resetAndDestroy()));
     isDown(await gateway.request("/broken"), 502, "bad-gateway", "30");
     isDown(await gateway.request("/broken", { method: "POST", body: "x".repeat(200_000) }), 502, "bad-gateway", "30");
+  });
+
+  test("in whose place the platform answers is down or late as well", async () => {
+    // What Cloudflare says when a Tunnel, or what is behind it, does not answer.
+    for (const code of [520, 521, 523, 525, 526, 530]) isDown(await gateway.request(`/status?code=${code}`), 502, "bad-gateway", "30");
+    for (const code of [522, 524]) isDown(await gateway.request(`/status?code=${code}`), 504, "gateway-timeout", "30");
+  });
+
+  test("that is down is one line in the log, which says why", async () => {
+    await gateway.request("/down/where", { headers: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01" } });
+    const line = JSON.parse(await gateway.logged(/0af7651916cd43dd8448eb211c80319c/));
+    assert.deepEqual([line.route, line.status], ["*/down", 502]);
+    assert.match(line.error, /./);
+    assert.ok(!gateway.log.some((line) => line.includes(`"about":"route"`)));
+  });
+
+  test("is not asked to TRACE, which would show what is added on the way", async () => {
+    const count = origin.seen.length;
+    const sent = await exchange(gateway.port, "TRACE /access HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n\r\n");
+    assert.match(sent, /^HTTP\/1\.1 405 /);
+    assert.equal(origin.seen.length, count);
   });
 
   test("that does not speak HTTP is a 502", async () => {

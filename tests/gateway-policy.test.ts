@@ -174,7 +174,7 @@ describe("maintenance", () => {
       assert.equal(answer.status, 503);
       assert.equal(answer.headers["retry-after"], "3600");
       assert.equal(answer.headers["content-type"], "text/html; charset=utf-8");
-      assert.match(answer.headers["content-security-policy"] ?? "", /default-src 'none'/);
+      assert.match(String(answer.headers["content-security-policy"]), /default-src 'none'/);
       assert.ok(answer.text.includes(`<html lang="${lang}">`) && answer.text.includes(`<p>${message}</p>`), answer.text);
       assert.equal(Number(answer.headers["content-length"]), answer.body.length);
     }

@@ -36,7 +36,7 @@ pub struct PassedLine<'a> {
     pub first_byte_ms: i64,
     /// The trace id (W3C Trace Context).
     pub trace: &'a str,
-    /// The inner error of a 500.
+    /// What the client is not told of a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
 }

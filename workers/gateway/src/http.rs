@@ -8,7 +8,7 @@ mod native;
 mod own;
 mod pass;
 
-use std::sync::OnceLock;
+use std::{cell::RefCell, sync::OnceLock};
 
 use edge::{Failure, clock, config::Cached, log, method_not_allowed, not_found, reply};
 use types::{
@@ -83,6 +83,7 @@ pub async fn serve(request: &Request, env: &Env) -> worker::Result<web_sys::Resp
         asked: &asked,
         traceparent: &traceparent,
         traced,
+        why: RefCell::default(),
     };
     let Outcome {
         route,
@@ -104,7 +105,7 @@ pub async fn serve(request: &Request, env: &Env) -> worker::Result<web_sys::Resp
         bytes: bytes.and_then(|bytes| bytes.parse().ok()),
         first_byte_ms: clock::millis() - started,
         trace: trace::id_of(&traceparent).unwrap_or_default(),
-        error: error.as_deref(),
+        error: error.or(door.why.take()).as_deref(),
     });
     Ok(response)
 }
@@ -118,6 +119,7 @@ struct Door<'a> {
     asked: &'a Result<Asked, Unreadable>,
     traceparent: &'a str,
     traced: bool,
+    why: RefCell<Option<String>>,
 }
 
 impl Door<'_> {
@@ -181,6 +183,11 @@ impl Door<'_> {
         if let Some(maintenance) = &route.maintenance {
             return Err(Refusal::Maintenance(maintenance));
         }
+        if self.method == "TRACE" {
+            // It would show the client what is added on the way: tokens among it.
+            let detail = "TRACE does not go through here";
+            return Err(Failure::new(Code::MethodNotAllowed, detail).into());
+        }
         guard::pass(route, self.request.headers(), self.env).await?;
         let passage = Passage {
             request: self.request,
@@ -189,6 +196,7 @@ impl Door<'_> {
             route,
             traceparent: self.traceparent,
             traced: self.traced,
+            why: &self.why,
         };
         match &route.upstream {
             Upstream::Worker(worker) => Ok(Answered::as_it_is(passage.to_worker(worker).await?)),

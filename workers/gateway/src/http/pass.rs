@@ -1,5 +1,7 @@
 //! Passing a request on to a worker or an origin, and its answer back.
 
+use std::cell::RefCell;
+
 use edge::{Failure, log};
 use types::{
     Code,
@@ -29,6 +31,8 @@ pub struct Passage<'a> {
     pub traceparent: &'a str,
     /// Whether the client's own `traceparent` is the one that is passed on.
     pub traced: bool,
+    /// What the log is told, and the client is not, when nothing comes back.
+    pub why: &'a RefCell<Option<String>>,
 }
 
 impl Passage<'_> {
@@ -152,21 +156,17 @@ impl Passage<'_> {
         Err(failure)
     }
 
-    /// The client learns that something behind the door failed; the log, what and why.
+    /// The client learns that something behind the door failed; the log, what.
     fn broken(&self, error: &str) -> Failure {
-        log::error("route", &format!("{}: {error}", self.route));
-        Failure::new(
-            Code::BadGateway,
-            "the service behind this address did not answer",
-        )
+        self.why.replace(Some(error.to_owned()));
+        let detail = "the service behind this address did not answer";
+        Failure::new(Code::BadGateway, detail)
     }
 
     fn late(&self) -> Failure {
         let seconds = self.route.timeout_seconds;
-        log::error(
-            "route",
-            &format!("{}: no answer within {seconds} s", self.route),
-        );
+        self.why
+            .replace(Some(format!("no answer within {seconds} s")));
         let detail = format!("the service behind this address did not answer within {seconds} s");
         Failure::new(Code::GatewayTimeout, detail)
     }
