@@ -143,8 +143,9 @@ describe("the description of all workers", { timeout: TIMEOUT }, () => {
 });
 
 test("the whole system's are those of its workers", { timeout: TIMEOUT }, async () => {
-  const system = await start();
+  const system = await start({ status: { targets: [{ id: "main", address: "mc.example.com", connect: "127.0.0.1:1" }] } });
   try {
+    await system.status.scheduled({ cron: "* * * * *", scheduledTime: new Date() });
     const families = parse((await system.request("/metrics")).text);
     const up = families.get("genkan_worker_up")!.samples;
     for (const name of ["pack", "status"]) assert.equal(up.find(({ labels }) => labels["worker"] === name)?.value, 1, name);

@@ -48,6 +48,9 @@ pub struct RouteView {
     pub forward_token: Option<bool>,
     pub rate_limit: Option<String>,
     pub maintenance: bool,
+    /// When not the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u32>,
     /// `default` or `off`: the security headers.
     pub headers: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +107,7 @@ impl RouteView {
                 .as_ref()
                 .map(|name| name.as_str().to_owned()),
             maintenance: route.maintenance.is_some(),
+            retry_after_seconds: route.retry_after_seconds,
             headers: "off",
             csp: None,
             permissions: None,

@@ -164,6 +164,8 @@ impl Table<'_> {
     /// A way that leads back to the door, or to another worker's.
     fn loops(&self, route: &Route) -> Wrong {
         match &route.upstream {
+            // Another port of this machine is another server.
+            Upstream::Origin(origin) if origin.url.is_loopback() => None,
             Upstream::Origin(origin) => {
                 let host = origin.url.host();
                 let own = self.exact.contains(host) || self.suffix_of(host).is_some();

@@ -119,6 +119,15 @@ fn an_origin_that_is_one_of_our_own_hosts_is_a_loop() {
 }
 
 #[test]
+fn another_server_on_this_machine_is_no_loop() {
+    let config = json!({"LOCAL": true, "routes": [
+        {"host": "localhost", "path": "/", "origin": "http://localhost:3000"},
+    ]});
+    let config = GatewayConfig::parse(config).unwrap();
+    assert_eq!(check(&config, &Surroundings::default()), []);
+}
+
+#[test]
 fn a_redirect_to_itself_is_a_loop_and_one_to_a_longer_route_is_not() {
     for target in [
         "/old/new",

@@ -65,7 +65,10 @@ impl Config for GatewayConfig {
         match duplicate((self.routes.iter()).map(|route| (&route.host, route.path.as_str()))) {
             Some((index, _)) => Err(InvalidConfig::new(
                 format!("routes[{index}]"),
-                "an earlier route has the same host and path, so this one is never reached",
+                format!(
+                    "{}: an earlier route has the same host and path, so this one is never reached",
+                    self.routes[index]
+                ),
             )),
             None => Ok(()),
         }
