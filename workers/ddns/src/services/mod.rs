@@ -30,7 +30,6 @@ pub mod view;
 pub mod views;
 mod watch;
 
-pub use book::MINUTE;
 pub use budget::{Budget, ROWS_WRITTEN_A_DAY, budget};
 pub use round::{run, secrets};
 pub use schedule::CHECKS_A_RUN;

@@ -26,7 +26,6 @@ use super::{
 use crate::{
     checks::{BeatReport, judge_beat},
     services::{
-        MINUTE,
         beats::{self, BODY_BYTES, Content, MOST_BYTES, RID_CHARS, Refused, Signal},
         secrets,
         store::{
@@ -57,8 +56,7 @@ pub async fn take(
     let content = content(request).await?;
     let store = Store::new(env)?;
     let before = store.before_beat(&service.id, rid.as_deref()).await?;
-    // Whoever is judged by the cron's clock beats by it.
-    let at = clock::millis().max(before.minute * MINUTE * 1000);
+    let at = beats::moment(clock::millis(), before.minute, before.newest());
     let (duration_ms, failure) = judged(check, signal, &content, &before, rid.as_deref(), at);
     let cut = u32::try_from(content.log_bytes_cut).unwrap_or(u32::MAX);
     let beat = NewBeat {

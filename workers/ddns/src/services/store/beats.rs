@@ -105,6 +105,14 @@ pub struct BeatRow {
     pub log_bytes_cut: u32,
 }
 
+impl BeforeBeat {
+    /// When the newest beat came, in milliseconds since the epoch.
+    pub fn newest(&self) -> Option<i64> {
+        let (end, start) = (self.end.as_ref(), self.start.as_ref());
+        end.map(|end| end.at).max(start.map(|start| start.at))
+    }
+}
+
 impl LastBeats {
     /// When a run began that has not ended, in milliseconds since the epoch.
     pub fn running_since(&self) -> Option<i64> {
