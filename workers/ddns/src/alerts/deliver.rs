@@ -18,14 +18,17 @@ use types::{
         alerts::{AlertChannel, ChannelKind},
     },
 };
-use worker::{D1Database, Env};
+use worker::Env;
 
 use super::{
     Alert, channel,
-    outbox::{self, ChannelState, Claimed},
+    outbox::{self, Claimed},
     plan::{self, Attempt, Due},
     render::{self, Message},
 };
+
+/// How the channels do, for `/api/health`.
+pub use super::outbox::channels;
 
 const BINDING: &str = "OPS_DB";
 /// The binding that sends e-mail.
@@ -59,7 +62,6 @@ pub async fn deliver_due(
         env,
         config,
         secrets: secrets(env),
-        now,
         ends_ms: clock::millis() + RUN_MS,
     };
     let attempts = run.all(claimed).await;
@@ -69,11 +71,6 @@ pub async fn deliver_due(
         log::error(&format!("alerts {channel}"), &message);
     }
     outbox::note(&database, &notes, now).await
-}
-
-/// How the configured channels do, for `/api/health`.
-pub async fn channels(database: &D1Database) -> Result<Vec<ChannelState>, Failure> {
-    outbox::channels(database).await
 }
 
 fn secrets(env: &Env) -> Result<channel::Secrets, String> {
@@ -88,7 +85,6 @@ struct Run<'a> {
     env: &'a Env,
     config: &'a DdnsConfig,
     secrets: Result<channel::Secrets, String>,
-    now: Timestamp,
     ends_ms: i64,
 }
 

@@ -87,7 +87,8 @@ impl Outcome {
         self
     }
 
-    /// The stable part of the reason: a change of the rest is no news.
+    /// The stable part of the reason.
+    #[cfg(test)]
     pub fn code(&self) -> Option<&str> {
         let reason = self.reason.as_deref()?;
         Some(reason.split_once(':').map_or(reason, |(code, _)| code))
