@@ -8,7 +8,7 @@ import { type Socket, connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Answer, type RequestOptions, request } from "./harness.ts";
+import { type Answer, type R2, type RequestOptions, request } from "./harness.ts";
 import { runtimes } from "./runtime.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -25,6 +25,8 @@ export interface Settings {
   limits?: Record<string, number>;
   /** Workers behind service bindings, each the source of an ES module. */
   workers?: Record<string, string>;
+  /** The bucket of static sites: "new", or the folder in which its state lies. */
+  sites?: string;
 }
 
 export interface Gateway {
@@ -39,10 +41,12 @@ export interface Gateway {
   request(path: string, options?: RequestOptions): Promise<Answer>;
   /** A request as if it had come to this URL: with `https` as the scheme, too. */
   dispatch(url: string, init?: Record<string, unknown>): Promise<Response>;
+  /** The bucket of static sites. */
+  sites(): Promise<R2 & { put(key: string, value: string | Uint8Array, options?: object): Promise<unknown> }>;
   stop(): Promise<void>;
 }
 
-export async function run({ vars, secrets = {}, limits = {}, workers = {} }: Settings): Promise<Gateway> {
+export async function run({ vars, secrets = {}, limits = {}, workers = {}, sites }: Settings): Promise<Gateway> {
   const folder = join(ROOT, "workers", "gateway", "build");
   const modules: Record<string, unknown> = {};
   for (const file of readdirSync(folder)) {
@@ -57,6 +61,7 @@ export async function run({ vars, secrets = {}, limits = {}, workers = {} }: Set
     ...each(secrets, (value) => ({ type: "text", value })),
     ...each(limits, (limit, name) => ({ type: "rate-limit", namespace: name, simple: { limit, period: 60 } })),
     ...each(workers, (_, name) => ({ type: "worker", worker: name })),
+    ...(sites !== undefined && { SITES: { type: "r2", name: "genkan-sites" } }),
   };
   const log: string[] = [];
   const before = new Set(runtimes());
@@ -65,6 +70,7 @@ export async function run({ vars, secrets = {}, limits = {}, workers = {} }: Set
     port: 0,
     cf: false,
     telemetry: { enabled: false },
+    ...(sites !== undefined && sites !== "new" && { resourcePersistencePath: sites }),
     handleStructuredLogs: ({ message }: { message: string }) => log.push(message),
     workers: [
       {
@@ -101,6 +107,7 @@ export async function run({ vars, secrets = {}, limits = {}, workers = {} }: Set
     },
     request: (path, options) => request(`${url}${path}`, options),
     dispatch: (to, init) => miniflare.dispatchFetch(to, { redirect: "manual", ...init }),
+    sites: () => miniflare.getR2Bucket("SITES", "gateway"),
     stop: () => miniflare.dispose(),
   };
 }

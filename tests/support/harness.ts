@@ -38,6 +38,8 @@ export interface Options extends Partial<Record<WorkerName, Record<string, Json>
   tokens?: string | null;
   /** More secrets of the worker `pack`. */
   packSecrets?: Record<string, string>;
+  /** More secrets of the worker `ddns`: `PROVIDERS`. */
+  ddnsSecrets?: Record<string, string>;
 }
 
 /** One bearer token each, as clients send it. */
@@ -156,9 +158,18 @@ export async function start(options: Options = {}): Promise<System> {
         ...(name === "pack" && { CHECK_PUBLISHED: false }),
         // Nor does a reader remember what KV held, since tests write there themselves.
         ...(name === "status" && { DOH_URL: "http://127.0.0.1:1/dns-query", CACHE_SECONDS: 0 }),
+        ...(name === "ddns" && {
+          DOH_URL: "http://127.0.0.1:1/dns-query",
+          MYDNS_URL: "http://127.0.0.1:1/directip.html",
+          CLOUDFLARE_API: "http://127.0.0.1:1/client/v4",
+        }),
         ...options[name],
       },
-      secrets: { ...secrets, ...(name === "pack" && options.packSecrets) },
+      secrets: {
+        ...secrets,
+        ...(name === "pack" && options.packSecrets),
+        ...(name === "ddns" && options.ddnsSecrets),
+      },
     })),
   });
   const close = async () => {

@@ -131,11 +131,12 @@ export function upload(system: System, body: Uint8Array, options: UploadOptions 
   return system.request(`/api/packs/${pack}${query}`, { method: "PUT", token: system.tokens.operator, body, ...rest });
 }
 
-/** All that is stored, to compare: R2's keys with their sizes, KV's with their values. */
+/** All that is stored, to compare: R2's keys with their sizes, KV's with their values. What the cron saw is left out. */
 export async function stored(system: System): Promise<Record<string, number | string | null>> {
   const { PACKS, PACK_KV } = await system.env("pack");
   const found: Record<string, number | string | null> = {};
   for (const object of (await PACKS.list()).objects) {
+    if (object.key === "sweep.json") continue;
     const registry = object.key.startsWith("registry/");
     found[object.key] = registry ? ((await (await PACKS.get(object.key))?.text()) ?? null) : object.size;
   }

@@ -15,6 +15,9 @@ use crate::project::{Project, Worker};
 
 const FILE: &str = ".dev.vars";
 const ROUTER_HOST: &str = "home.example.com";
+/// What the `ddns` worker's file says until somebody has providers to name.
+const PROVIDERS: &str = "# The accounts that `credentials` of [[vars.hosts.providers]] names:\n\
+    # PROVIDERS='{\"home\":{\"id\":\"mydns000000\",\"password\":\"…\"},\"zone\":{\"token\":\"…\"}}'\n";
 
 /// The tokens of local development, as their holders know them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +41,11 @@ pub fn ensure(project: &Project) -> Result<Tokens> {
     for worker in Worker::ALL {
         let path = project.path(worker.config_dir()).join(FILE);
         let before = fs::read_to_string(&path).unwrap_or_default();
-        let after = tokens.put_into(&before)?;
+        let example = match worker {
+            Worker::Ddns if before.is_empty() => PROVIDERS,
+            _ => "",
+        };
+        let after = tokens.put_into(&format!("{example}{before}"))?;
         if after != before {
             write_private(&path, &after)?;
         }
@@ -178,6 +185,18 @@ mod tests {
             (Some("operator"), Some("router"), None)
         );
         assert!(!secret.contains("\"abc\""));
+    }
+
+    #[test]
+    fn the_example_of_providers_is_a_comment_that_would_work() {
+        let (about, example) = PROVIDERS.trim_end().split_once('\n').unwrap();
+        let secret = example.strip_prefix("# PROVIDERS='").unwrap();
+        let secret: serde_json::Value =
+            serde_json::from_str(secret.strip_suffix('\'').unwrap()).unwrap();
+        assert!(about.starts_with("# "));
+        assert!(secret["home"]["password"].is_string() && secret["zone"]["token"].is_string());
+        let after = tokens().put_into(PROVIDERS).unwrap();
+        assert!(after.starts_with(PROVIDERS) && after.ends_with("'\n"));
     }
 
     #[test]

@@ -1,44 +1,8 @@
 //! Small answers of other servers, as text.
-//!
-//! In JavaScript, since `worker::Request` brings 20 KB of settings that are not used here.
 
-use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use wasm_bindgen::JsValue;
 
-use crate::stream::js;
-
-#[wasm_bindgen(inline_js = "
-export async function get(url, accept, milliseconds, limit) {
-  const controller = new AbortController();
-  const late = () => controller.abort(new Error(`no answer within ${milliseconds} ms`));
-  const timer = setTimeout(late, milliseconds);
-  try {
-    const response = await fetch(url, { headers: { accept }, redirect: 'manual', signal: controller.signal });
-    if (response.status !== 200) throw new Error(`answered ${response.status}`);
-    const chunks = [];
-    let length = 0;
-    for await (const chunk of response.body ?? []) {
-      length += chunk.byteLength;
-      if (length > limit) throw new Error(`an answer of more than ${limit} bytes`);
-      chunks.push(chunk);
-    }
-    return await new Blob(chunks).text();
-  } catch (error) {
-    // It holds one of six connections until it is let go of.
-    controller.abort(error);
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-}")]
-extern "C" {
-    #[wasm_bindgen(catch)]
-    async fn get(
-        url: &str,
-        accept: &str,
-        milliseconds: u32,
-        limit: u32,
-    ) -> Result<JsValue, JsValue>;
-}
+use crate::fetch::{self, Request};
 
 /// What a URL answers with 200, within this time and at most this long; else what went wrong.
 /// Nothing redirects.
@@ -48,7 +12,29 @@ pub async fn text(
     milliseconds: u32,
     limit: u32,
 ) -> Result<String, String> {
-    let text = get(url, accept, milliseconds, limit).await;
-    text.map(|text| text.as_string().unwrap_or_default())
-        .map_err(|error| js(&error).into_message())
+    text_from(&JsValue::UNDEFINED, url, accept, milliseconds, limit).await
+}
+
+/// The same, asked of the worker behind a service binding.
+pub async fn text_from(
+    service: &JsValue,
+    url: &str,
+    accept: &str,
+    milliseconds: u32,
+    limit: u32,
+) -> Result<String, String> {
+    let request = Request {
+        headers: &[("accept", accept)],
+        timeout_ms: milliseconds,
+        limit,
+        ..Request::get(url)
+    };
+    let answer = fetch::send_to(service, request)
+        .await
+        .map_err(|error| error.to_string())?;
+    match answer.status {
+        200 if answer.cut => Err(format!("an answer of more than {limit} bytes")),
+        200 => Ok(answer.text),
+        status => Err(format!("answered {status}")),
+    }
 }

@@ -1,4 +1,4 @@
-//! Bodies of the `ddns` worker's health: health+json (draft-inadarei-api-health-check-06).
+//! What each worker says of its own health: health+json (draft-inadarei-api-health-check-06).
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,58 @@ pub struct SimpleHealth {
     pub timestamp: i64,
 }
 
+impl Check {
+    /// A component, and the kind that it is, with which all is well.
+    pub fn pass(component_id: &str, component_type: &str, time: Timestamp) -> Self {
+        Self {
+            component_id: component_id.to_owned(),
+            component_type: component_type.to_owned(),
+            observed: None,
+            status: HealthStatus::Pass,
+            time,
+            output: None,
+        }
+    }
+
+    /// With what was measured.
+    #[must_use]
+    pub fn measured(self, value: i64, unit: &str) -> Self {
+        Self {
+            observed: Some(Observed {
+                observed_value: value,
+                observed_unit: unit.to_owned(),
+            }),
+            ..self
+        }
+    }
+
+    /// With what is wrong, if something is: one line that anybody may read.
+    #[must_use]
+    pub fn unless(self, wrong: Option<(HealthStatus, String)>) -> Self {
+        match wrong {
+            None => self,
+            Some((status, output)) => Self {
+                status,
+                output: Some(output),
+                ..self
+            },
+        }
+    }
+}
+
 impl Health {
+    /// Of checks under their names, `component:measurement`.
+    pub fn of_named(
+        service_id: &str,
+        checks: impl IntoIterator<Item = (&'static str, Check)>,
+    ) -> Self {
+        let mut all: BTreeMap<String, Vec<Check>> = BTreeMap::new();
+        for (name, check) in checks {
+            all.entry(name.to_owned()).or_default().push(check);
+        }
+        Self::of(service_id, all)
+    }
+
     /// The health of a service is that of its worst check, and `pass` without any.
     pub fn of(service_id: &str, checks: BTreeMap<String, Vec<Check>>) -> Self {
         let worst = checks.values().flatten().map(|check| check.status).max();
@@ -108,6 +159,25 @@ mod tests {
         assert_eq!(
             Health::of("ddns", BTreeMap::new()).status,
             HealthStatus::Pass
+        );
+    }
+
+    #[test]
+    fn a_check_passes_unless_something_is_wrong() {
+        let time = Timestamp::from_seconds(1_795_255_200);
+        let check = |wrong| {
+            Check::pass("cron", "system", time)
+                .measured(7, "s")
+                .unless(wrong)
+        };
+        let late = (HealthStatus::Warn, "late".to_owned());
+        let health = Health::of_named(
+            "status",
+            [("cron:age", check(None)), ("cron:age", check(Some(late)))],
+        );
+        assert_eq!(
+            serde_json::to_string(&health).unwrap(),
+            r#"{"status":"warn","serviceId":"status","checks":{"cron:age":[{"componentId":"cron","componentType":"system","observedValue":7,"observedUnit":"s","status":"pass","time":"2026-11-21T10:00:00Z"},{"componentId":"cron","componentType":"system","observedValue":7,"observedUnit":"s","status":"warn","time":"2026-11-21T10:00:00Z","output":"late"}]}}"#
         );
     }
 }

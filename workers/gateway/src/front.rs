@@ -2,7 +2,11 @@
 
 use types::config::{GatewayConfig, Redirect, Route, Upstream};
 
-use crate::{asked::Asked, routes::Table};
+use crate::{
+    asked::Asked,
+    own::{self, Own},
+    routes::Table,
+};
 
 /// The path that tells a load balancer that this worker answers, on every host.
 pub const HEALTH: &str = "/health";
@@ -17,6 +21,8 @@ pub enum Next<'t> {
     /// The same with a slash at the end of the path: path and query.
     ToFolder(&'t Route, String),
     Route(&'t Route),
+    /// The gateway itself has something at this path.
+    Own(Own),
     /// No route is for it.
     Nothing,
     /// The path can be read in two ways, and only one of them is this route's.
@@ -42,6 +48,9 @@ pub fn next<'t>(table: &'t Table, config: &GatewayConfig, asked: &Asked, reads: 
             "https://{}{}{}",
             asked.host, asked.path, asked.query
         ));
+    }
+    if let Some(own) = own::of(table, asked) {
+        return Next::Own(own);
     }
     let Some(route) = found else {
         return Next::Nothing;

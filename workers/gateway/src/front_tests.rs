@@ -22,6 +22,7 @@ fn decided(of: &(Table, GatewayConfig), url: &str) -> String {
         Next::ToHttps(url) => url,
         Next::ToFolder(_, path) => path,
         Next::Route(route) => route.label(),
+        Next::Own(own) => own.name().to_owned(),
         Next::Nothing => "nothing".to_owned(),
         Next::Ambiguous(..) => "ambiguous".to_owned(),
     }

@@ -5,23 +5,26 @@
 
 mod guard;
 mod native;
+mod own;
 mod pass;
 
 use std::{cell::RefCell, sync::OnceLock};
 
-use edge::{Failure, clock, config::Cached, log, not_found, reply};
+use edge::{Failure, clock, config::Cached, log, method_not_allowed, not_found, reply};
 use types::{
     Code, Problem,
-    config::{Frame, GatewayConfig, Maintenance, Protection, Respond, Route, Upstream},
+    config::{Frame, GatewayConfig, Maintenance, Protection, Respond, Route, Site, Upstream},
 };
 use worker::{Env, Request, web_sys};
 
 use crate::{
     asked::{Asked, Unreadable},
     front::{self, Next},
+    own::Own,
     page::{self, Say},
     protection,
     routes::Table,
+    site::{self, Found, Wish},
     trace,
     visitor::{self, Language},
 };
@@ -40,6 +43,8 @@ const DOWN: u32 = 30;
 /// What came of a request.
 struct Outcome {
     route: Option<&'static Route>,
+    /// What the log says in a route's place.
+    name: &'static str,
     result: Result<Answered, Refusal>,
 }
 
@@ -80,7 +85,11 @@ pub async fn serve(request: &Request, env: &Env) -> worker::Result<web_sys::Resp
         traced,
         why: RefCell::default(),
     };
-    let Outcome { route, result } = door.outcome().await;
+    let Outcome {
+        route,
+        name,
+        result,
+    } = door.outcome().await;
     let (answered, error) = match result {
         Ok(answered) => (answered, None),
         Err(refusal) => door.refuse(refusal, route)?,
@@ -89,7 +98,7 @@ pub async fn serve(request: &Request, env: &Env) -> worker::Result<web_sys::Resp
     let bytes = response.headers().get("content-length")?;
     log::passed(&log::PassedLine {
         worker: crate::WORKER,
-        route: &route.map_or_else(|| NO_ROUTE.to_owned(), Route::label),
+        route: &route.map_or_else(|| name.to_owned(), Route::label),
         upstream: route.map(|route| route.upstream.to_string()).as_deref(),
         method: &door.method,
         status: response.status(),
@@ -120,6 +129,7 @@ impl Door<'_> {
             Err(failure) => {
                 return Outcome {
                     route: None,
+                    name: NO_ROUTE,
                     result: Err(failure.into()),
                 };
             }
@@ -130,12 +140,17 @@ impl Door<'_> {
                 let failure = Failure::new(Code::BadRequest, *why);
                 return Outcome {
                     route: None,
+                    name: NO_ROUTE,
                     result: Err(failure.into()),
                 };
             }
         };
         let table = TABLE.get_or_init(|| Table::new(config.routes.clone()));
         let next = front::next(table, config, asked, self.reads());
+        let name = match next {
+            Next::Own(own) => own.name(),
+            _ => NO_ROUTE,
+        };
         let (route, result) = match next {
             Next::Healthy => (None, self.healthy()),
             Next::ToHttps(url) => (None, self.moved(&url)),
@@ -145,8 +160,13 @@ impl Door<'_> {
                 (Some(route), Err(Failure::new(Code::BadRequest, why).into()))
             }
             Next::Route(route) => (Some(route), self.through(asked, route).await),
+            Next::Own(own) => (None, self.own(own, config, table).await),
         };
-        Outcome { route, result }
+        Outcome {
+            route,
+            name,
+            result,
+        }
     }
 
     /// GET or HEAD.
@@ -186,8 +206,48 @@ impl Door<'_> {
                 self.redirect(redirect.status, &location)
             }
             Upstream::Respond(respond) => self.respond(respond),
-            Upstream::Site(_) => Err(not_found("such path on this host").into()),
+            Upstream::Site(site) => Ok(Answered::as_it_is(self.file(asked, route, site).await?)),
         }
+    }
+
+    /// A file of a site, whose root is at the route's path.
+    async fn file(
+        &self,
+        asked: &Asked,
+        route: &Route,
+        site: &Site,
+    ) -> Result<web_sys::Response, Refusal> {
+        if !self.reads() {
+            return Err(method_not_allowed("GET, HEAD").into());
+        }
+        let path = asked.path.strip_prefix(route.path.as_str());
+        let wish = Wish {
+            headers: self.request.headers(),
+            head: self.is_head(),
+            site: site.name.as_str(),
+            spa: site.spa,
+            path: path.unwrap_or(&asked.path),
+        };
+        match site::answer(self.env, wish).await? {
+            Found::Answer(response) => Ok(response.into()),
+            Found::Folder => {
+                let location = format!("{}/{}", asked.path, asked.query);
+                Ok(self.moved(&location)?.response)
+            }
+        }
+    }
+
+    async fn own(
+        &self,
+        own: Own,
+        config: &GatewayConfig,
+        table: &Table,
+    ) -> Result<Answered, Refusal> {
+        if !self.reads() {
+            return Err(method_not_allowed("GET, HEAD").into());
+        }
+        let response = own::answer(own, self.request, self.env, config, table).await?;
+        Ok(Answered::as_it_is(response.into()))
     }
 
     /// An answer of the gateway's own; without its body to HEAD, and where the status has none.

@@ -3,15 +3,21 @@
 //! State: none. The table is `[[vars.routes]]`; its rules are in `routes` and `front`.
 
 mod asked;
+mod explain;
 mod front;
 mod http;
+mod join;
 mod onward;
 mod origin;
+mod own;
 mod page;
 mod protection;
 mod routes;
+mod site;
 mod trace;
 mod visitor;
+#[cfg(test)]
+mod worked_tables;
 
 use worker::{Context, Env, Request, event, web_sys};
 

@@ -49,6 +49,11 @@ impl Table {
         self.routes.get(index)
     }
 
+    /// Whether the host has routes of its own, so that those for every host are not looked at.
+    pub fn names(&self, host: &str) -> bool {
+        !std::ptr::eq(self.paths(host), &raw const self.any)
+    }
+
     fn paths(&self, host: &str) -> &Paths {
         if let Some(own) = self.exact.get(host) {
             return own;

@@ -29,7 +29,7 @@ use crate::{
     tally::{self, Row, Tally, Writer, day_of},
 };
 
-const BINDING: &str = "PACK_DB";
+pub const BINDING: &str = "PACK_DB";
 
 /// The most days that are answered, and how many if none is asked for.
 const MOST_DAYS: u32 = 90;
@@ -112,7 +112,6 @@ fn as_stored(row: &Row) -> StoredRow {
 
 /// The packs that were downloaded since the day of a moment, for the collector: an error must keep
 /// it from collecting anything.
-#[allow(dead_code)] // until the collector asks
 pub async fn recently_downloaded(env: &Env, since: Timestamp) -> Result<HashSet<Sha1>, Failure> {
     let found = d1::run(env, BINDING, RECENT, &day_of(since)).await?;
     serde_json::from_str(&found.unwrap_or_default())
@@ -185,7 +184,8 @@ fn unavailable(failure: &Failure) -> Failure {
     Failure::new(Code::Unavailable, detail).with_header("Retry-After", "60")
 }
 
-fn first_day(now: Timestamp, days: u32) -> String {
+/// The first of this many days that end with today.
+pub fn first_day(now: Timestamp, days: u32) -> String {
     day_of(now.plus_seconds(-DAY_SECONDS * (i64::from(days) - 1)))
 }
 

@@ -18,7 +18,9 @@ use crate::{
     ports::Uploads as _,
     rebuild::{self, Rebuilt, Unreadable},
     registry::Registry,
+    report::{Report, UploadCounts},
     store::{Platform, found_as, is_record, staging, upload_of},
+    totals,
     uploads::{Found, LIFETIME, State},
 };
 
@@ -44,10 +46,13 @@ pub async fn sweep(
         config,
         now,
         checks: 0,
+        report: Report::new(now),
         failed: Ok(()),
     };
+    let before = platform.report().await;
     match rebuild::readable(platform).await {
         Ok((registries, unreadable)) => {
+            sweep.report.look_at(&registries, unreadable.len());
             for registry in &registries {
                 let published = sweep.publish_due(registry).await;
                 sweep.note("publish", published);
@@ -58,7 +63,18 @@ pub async fn sweep(
         }
         Err(failure) => sweep.note("registries", Err(failure)),
     }
-    sweep.note("incoming", incoming(platform, now).await);
+    let came = incoming(platform, now, &mut sweep.report.uploads).await;
+    sweep.note("incoming", came);
+    let pruned = totals::prune(&platform.env, now).await;
+    sweep.note("downloads", pruned);
+    // What is wrong with the report of before does not keep the next one from being written.
+    let before = before.unwrap_or_else(|failure| {
+        log::warn("sweep", &failure.into_message());
+        None
+    });
+    sweep.report.follow(before.as_ref());
+    let kept = platform.keep_report(&sweep.report).await;
+    sweep.note("report", kept);
     sweep.failed
 }
 
@@ -68,12 +84,14 @@ struct Sweep<'a> {
     now: Timestamp,
     /// Messages sent so far that have a release looked at.
     checks: usize,
+    report: Report,
     failed: Result<(), Failure>,
 }
 
 impl Sweep<'_> {
     fn note(&mut self, part: &str, result: Result<(), Failure>) {
         if let Err(failure) = result {
+            self.report.fail(part);
             let message = failure.into_message();
             log::error("sweep", &format!("{part}: {message}"));
             self.failed = Err(Failure::internal(format!("{part}: {message}")));
@@ -138,6 +156,7 @@ impl Sweep<'_> {
         rebuild::repair(self.platform, self.config, registry, &mut rebuilt).await?;
         if let Some(told) = rebuilt.told() {
             log::warn("kv", &format!("{}: {told}", registry.pack().pack));
+            self.report.kv_put_right += 1;
         }
         if !self.config.check_published {
             return Ok(());
@@ -167,7 +186,11 @@ fn is_check_due(check: &Check, pointer: &Pointer, now: Timestamp) -> bool {
 
 /// What lies in `incoming/`: takes up what no event announced, goes on with what was broken off,
 /// and deletes what was given up.
-async fn incoming(platform: &Platform, now: Timestamp) -> Result<(), Failure> {
+async fn incoming(
+    platform: &Platform,
+    now: Timestamp,
+    counts: &mut UploadCounts,
+) -> Result<(), Failure> {
     let objects = platform.list(crate::store::INCOMING).await?;
     let mut forgotten = Vec::new();
     let mut uploads: HashMap<Uuid, bool> = HashMap::new();
@@ -183,6 +206,7 @@ async fn incoming(platform: &Platform, now: Timestamp) -> Result<(), Failure> {
                 forgotten.push(key);
             }
         } else if age > OVERDUE && is_new(platform, object, &key).await? {
+            counts.unannounced(age);
             jobs.push(Job::Incoming { key });
         }
     }
@@ -194,6 +218,9 @@ async fn incoming(platform: &Platform, now: Timestamp) -> Result<(), Failure> {
                 continue;
             }
         };
+        if let Some((record, _)) = &loaded {
+            counts.count(record, is_still_there(record, &objects), now);
+        }
         match loaded {
             Some((record, _)) if record.has_expired(now) && !is_still_there(&record, &objects) => {
                 platform.forget_upload(id).await?;

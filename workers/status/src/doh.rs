@@ -1,15 +1,16 @@
 //! The resolver's port over the runtime's `fetch`.
 
-use edge::{clock, get, log};
+use edge::{
+    clock,
+    doh::{self, Kind},
+    log,
+};
 use types::{
     Timestamp,
     config::{DohUrl, StatusConfig},
 };
 
-use crate::{
-    dns::{Kind, MAX_BODY},
-    resolve,
-};
+use crate::resolve;
 
 /// A server for DNS-over-HTTPS, with a time-out on each question.
 pub struct Doh<'a> {
@@ -32,11 +33,7 @@ impl resolve::Doh for Doh<'_> {
     }
 
     async fn ask(&self, name: &str, kind: Kind) -> Result<String, String> {
-        let url = self.url.as_str();
-        let separator = if url.contains('?') { '&' } else { '?' };
-        // A name has no character that would need escaping: `Address` sees to it.
-        let url = format!("{url}{separator}name={name}&type={}", kind.as_str());
-        get::text(&url, "application/dns-json", self.timeout_ms, MAX_BODY).await
+        doh::ask(self.url.as_str(), name, kind, self.timeout_ms).await
     }
 
     fn warn(&self, message: &str) {

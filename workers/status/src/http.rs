@@ -1,12 +1,16 @@
-//! Requests in, answers out. This file finds the route; `answer` serves it.
+//! Requests in, answers out. This file finds the route; `answer` and `health` serve it.
 
 mod answer;
+mod health;
 
-use edge::{Audience, Failure, method_not_allowed, not_found};
+use edge::{Audience, Contract, Failure, method_not_allowed, not_found};
 use types::config::StatusConfig;
 use worker::{Env, Method, Request, Response};
 
 use crate::control;
+
+/// This worker's part of `openapi.yaml` (`build.rs`).
+static OPENAPI: Contract = Contract::new(include_str!(concat!(env!("OUT_DIR"), "/openapi.json")));
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,9 @@ pub enum Route {
     Badge(String),
     History(String),
     Metrics,
+    Alive,
+    Health,
+    OpenApi,
     Control(control::Route),
 }
 
@@ -36,6 +43,9 @@ impl edge::Route for Route {
             Self::Badge(_) => "GET /badge/status/<target>.svg",
             Self::History(_) => "GET /api/history/<target>",
             Self::Metrics => "GET /metrics",
+            Self::Alive => "GET /health",
+            Self::Health => "GET /api/health",
+            Self::OpenApi => "GET /openapi.json",
             Self::Control(route) => route.name(),
         }
     }
@@ -73,6 +83,9 @@ fn public(path: &[&str]) -> Option<Route> {
         ["badge", "status", file] => Route::Badge(owned(file.strip_suffix(".svg")?)),
         ["api", "history", target] => Route::History(owned(target)),
         ["metrics"] => Route::Metrics,
+        ["health"] => Route::Alive,
+        ["api", "health"] => Route::Health,
+        ["openapi.json"] => Route::OpenApi,
         _ => return None,
     })
 }
@@ -109,6 +122,9 @@ pub async fn run(
         Route::Badge(target) => reader.badge(target).await,
         Route::History(target) => reader.history(target).await,
         Route::Metrics => reader.metrics().await,
+        Route::Alive => edge::health::alive(),
+        Route::Health => health::answer(request, env, config).await,
+        Route::OpenApi => OPENAPI.answer(request),
         Route::Control(route) => control::run(*route, request, env, config).await,
     }
 }
@@ -135,6 +151,9 @@ mod tests {
             ("/badge/status/main.svg", "GET /badge/status/<target>.svg"),
             ("/api/history/main", "GET /api/history/<target>"),
             ("/metrics", "GET /metrics"),
+            ("/health", "GET /health"),
+            ("/api/health", "GET /api/health"),
+            ("/openapi.json", "GET /openapi.json"),
         ] {
             let route = parse(&Method::Get, &segments(path)).unwrap();
             assert_eq!(route.name(), name);

@@ -2,22 +2,22 @@
 //!
 //! Routes (`openapi.yaml`, tag *status*): `GET /api/status`, `/api/status/<target>`,
 //! `/v2/status/java/<address>`, `/3/<address>`, `/icon`, `/icon/<target>`,
-//! `/badge/status/<target>.svg`, `/api/history/<target>`, `/metrics`, and those of `control`, which is
-//! what operators want players to see and has a state of its own. State: the key `status` of KV
-//! `STATUS_KV` holds the last observation of every target, the table `samples` of D1 `STATUS_DB` its
-//! history; only the cron writes them, and a reader never causes a ping. This file wires the events;
-//! `http` reads requests, `snapshot` and `cache` remember what was read, `view` and `views` are what
-//! is served; `round` is one run of the cron, `resolve`, `ping`, `observe`, `news`, `governor` and
-//! `answer` decide, `history` records; `store`, `doh` and `tcp` reach the outside, `memory` is what
-//! an instance knows of its last run.
+//! `/badge/status/<target>.svg`, `/api/history/<target>`, `/metrics`, `/health`, `/api/health`, and
+//! those of `control`, which is what operators want players to see and has a state of its own. State:
+//! the key `status` of KV `STATUS_KV` holds the last observation of every target, the table `samples`
+//! of D1 `STATUS_DB` its history; only the cron writes them, and a reader never causes a ping. This
+//! file wires the events; `http` reads requests, `snapshot` remembers what was read, `view`, `views`
+//! and `health` are what is served; `round` is one run of the cron, `resolve`, `ping`, `observe`,
+//! `news`, `governor` and `answer` decide, `history` records; `store`, `doh` and `tcp` reach the
+//! outside, `memory` is what an instance knows of its last run.
 
 mod allowance;
 mod answer;
-mod cache;
 mod control;
 mod dns;
 mod doh;
 mod governor;
+mod health;
 mod history;
 mod http;
 mod memory;
@@ -51,15 +51,16 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
 async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     edge::tick("status", async {
         let config = CONFIG.get(&env)?;
+        let now = clock::scheduled(&event);
         // Neither depends on the other's going well.
         let pinged = match round::run(&env, config).await {
             Ok(seen) => {
-                history::record(&env, &seen, clock::scheduled(&event)).await;
+                history::record(&env, &seen, now).await;
                 Ok(())
             }
             Err(failure) => Err(failure),
         };
-        let followed = control::tick(&env, config).await;
+        let followed = control::tick(&env, config, now).await;
         match (pinged, followed) {
             (Err(one), Err(other)) => {
                 let both = [one.into_message(), other.into_message()].join("; ");

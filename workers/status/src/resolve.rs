@@ -11,6 +11,7 @@ use std::{
     net::IpAddr,
 };
 
+use edge::doh::Kind;
 use types::{
     Timestamp,
     config::{Target, is_public_name},
@@ -19,7 +20,7 @@ use types::{
 
 use crate::{
     allowance::Allowance,
-    dns::{self, DnsError, Kind},
+    dns::{self, DnsError},
 };
 
 /// The shortest that an address holds, in seconds: it is shown, and dialled by name.
@@ -147,9 +148,10 @@ impl<'a, D: Doh> Resolver<'a, D> {
             return known;
         }
         let allowed = !self.broken.get()
-            && match kind {
-                Kind::Srv => self.allowance.take_for_srv(),
-                Kind::A | Kind::Aaaa => self.allowance.take(),
+            && if kind == Kind::Srv {
+                self.allowance.take_for_srv()
+            } else {
+                self.allowance.take()
             };
         if !allowed {
             return known;
@@ -182,9 +184,10 @@ impl<'a, D: Doh> Resolver<'a, D> {
     }
 
     async fn ask(&self, kind: Kind, host: &str) -> Result<dns::Answer, DnsError> {
-        let name = match kind {
-            Kind::Srv => format!("_minecraft._tcp.{host}"),
-            Kind::A | Kind::Aaaa => host.to_owned(),
+        let name = if kind == Kind::Srv {
+            format!("_minecraft._tcp.{host}")
+        } else {
+            host.to_owned()
         };
         let body = self.doh.ask(&name, kind).await.map_err(DnsError::Server)?;
         dns::read(&body, kind)

@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, convert::Infallible, rc::Rc};
 
-use edge::{Failure, clock, log};
+use edge::{Failure, Fresh, clock, log};
 use types::{
     Sha1, TargetId,
     config::{StatusConfig, Target},
@@ -13,7 +13,6 @@ use types::{
 use worker::Env;
 
 use crate::{
-    cache::Fresh,
     control,
     store::{self, Kept, Store},
 };

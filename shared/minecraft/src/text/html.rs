@@ -76,7 +76,7 @@ fn escape(out: &mut String, text: &str) {
 }
 
 /// What stands for a character that has a meaning in HTML or XML, in text and in an attribute.
-pub fn entity(char: char) -> Option<&'static str> {
+fn entity(char: char) -> Option<&'static str> {
     match char {
         '&' => Some("&amp;"),
         '<' => Some("&lt;"),

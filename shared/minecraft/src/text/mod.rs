@@ -18,7 +18,6 @@ mod style;
 #[cfg(test)]
 mod testing;
 
-pub use html::entity;
 pub use legacy::HexColors;
 pub use minimessage::{MAX_MINIMESSAGE, MAX_MINIMESSAGE_ERRORS, MiniMessageError};
 pub use style::{Color, Decoration, NamedColor, Style};

@@ -2,8 +2,10 @@
 
 mod errors;
 mod gc;
+mod health;
 mod incoming;
 mod manage;
+mod metrics;
 mod parts;
 mod query;
 mod show;
@@ -11,12 +13,15 @@ mod upload;
 
 pub use upload::{accept, random_id};
 
-use edge::{Audience, ErrorFormat, Failure, method_not_allowed, not_found};
+use edge::{Audience, Contract, ErrorFormat, Failure, method_not_allowed, not_found};
 use types::{Code, config::PackConfig};
 use worker::{Context, Env, Method, Request, Response};
 
 use self::query::{Query, pack_name};
 use crate::{download, latest, polymath, stats, variant::Client};
+
+/// This worker's part of `openapi.yaml` (`build.rs`).
+static OPENAPI: Contract = Contract::new(include_str!(concat!(env!("OUT_DIR"), "/openapi.json")));
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +49,10 @@ pub enum Route {
     Download(String),
     Polymath,
     PolymathDownload,
+    Metrics,
+    Alive,
+    Health,
+    OpenApi,
 }
 
 impl edge::Route for Route {
@@ -71,6 +80,10 @@ impl edge::Route for Route {
             Self::Download(_) => "GET /packs/<sha1>.zip",
             Self::Polymath => "POST /upload",
             Self::PolymathDownload => "GET /pack.zip",
+            Self::Metrics => "GET /metrics",
+            Self::Alive => "GET /health",
+            Self::Health => "GET /api/health",
+            Self::OpenApi => "GET /openapi.json",
         }
     }
 
@@ -81,7 +94,11 @@ impl edge::Route for Route {
             | Self::Pack(_)
             | Self::Stats(_)
             | Self::Download(_)
-            | Self::PolymathDownload => Audience::Public,
+            | Self::PolymathDownload
+            | Self::Metrics
+            | Self::Alive
+            | Self::Health
+            | Self::OpenApi => Audience::Public,
             _ => Audience::Operator,
         }
     }
@@ -126,6 +143,10 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
         // Every method, so that errors have its format.
         (["upload"], _) => Route::Polymath,
         (["pack.zip"], Method::Get) => Route::PolymathDownload,
+        (["metrics"], Method::Get) => Route::Metrics,
+        (["health"], Method::Get) => Route::Alive,
+        (["api", "health"], Method::Get) => Route::Health,
+        (["openapi.json"], Method::Get) => Route::OpenApi,
         _ => return Err(no_route(path)),
     };
     Ok(route)
@@ -135,9 +156,9 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
 fn no_route(path: &[&str]) -> Failure {
     method_not_allowed(match path {
         ["api", "pack", "latest"]
-        | ["api", "packs"]
+        | ["api", "packs" | "health"]
         | ["packs", _]
-        | ["pack.zip"]
+        | ["pack.zip" | "metrics" | "health" | "openapi.json"]
         | ["api", "packs", _, "stats"] => "GET, HEAD",
         ["api", "packs", "rebuild" | "gc" | "events"]
         | ["api", "packs", _, "publish" | "rollback"]
@@ -197,6 +218,10 @@ pub async fn run(
             download::answer(request, env, context, config, &file).await
         }
         Route::Polymath => polymath::upload(request, env, config).await,
+        Route::Metrics => metrics::answer(env).await,
+        Route::Alive => edge::health::alive(),
+        Route::Health => health::answer(request, env).await,
+        Route::OpenApi => OPENAPI.answer(request),
     }
 }
 

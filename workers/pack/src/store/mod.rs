@@ -3,11 +3,13 @@
 //! R2 `PACKS`: `packs/<sha1>.zip` (immutable blobs), `registry/<pack>.json`,
 //! `incoming/_staging/<id>` (bodies whose hash is not known yet), `incoming/_uploads/<id>/` (the
 //! record and the parts of an upload), `incoming/<pack>/…zip` (put there by others; a pack cannot
-//! be called `_staging`), and `collection.json` (what is being deleted). KV `PACK_KV`: `verify-hash`
+//! be called `_staging`), `collection.json` (what is being deleted) and `sweep.json` (what the last run
+//! of the cron saw). KV `PACK_KV`: `verify-hash`
 //! holds the record of the default pack's stable channel, `verify-hash:<pack>:<channel>` the others'.
 
 mod blobs;
 mod collection;
+mod report;
 mod uploads;
 
 use std::time::Duration;
@@ -44,6 +46,7 @@ pub fn is_own(key: &str) -> bool {
         || key.starts_with(blobs::BLOBS)
         || key.starts_with(REGISTRIES)
         || key == blobs::COLLECTION
+        || key == report::REPORT
 }
 
 /// R2 and KV of this deployment.

@@ -1,8 +1,8 @@
 //! The cron's part: what is to be repaired, latched or forgotten.
 
-use edge::{Failure, clock, log};
+use edge::{Failure, log};
 use futures::future::join;
-use types::{config::StatusConfig, control::Document};
+use types::{Timestamp, config::StatusConfig, control::Document};
 use worker::Env;
 
 use super::{
@@ -16,10 +16,11 @@ use crate::store::{self, Store};
 const BY_SCHEDULE: &str = "auto-end";
 /// How long a proxy is listed that reports no more.
 const FORGOTTEN_SECONDS: i64 = 24 * 60 * 60;
+/// How long a revision is kept at least; the last fifty are kept for ever.
+const HISTORY_SECONDS: i64 = 400 * 24 * 60 * 60;
 
-/// One run. Running it twice does no harm.
-pub async fn tick(env: &Env, config: &StatusConfig) -> Result<(), Failure> {
-    let now = clock::now();
+/// One run, due at `now`. Running it twice does no harm.
+pub async fn tick(env: &Env, config: &StatusConfig, now: Timestamp) -> Result<(), Failure> {
     let platform = Platform::new(env)?;
     let (current, kept) = join(book::current(&platform, now), Store::new(env).kept()).await;
     let (current, kept) = (current?, kept?);
@@ -52,6 +53,8 @@ pub async fn tick(env: &Env, config: &StatusConfig) -> Result<(), Failure> {
         platform
             .forget(now.plus_seconds(-FORGOTTEN_SECONDS))
             .await?;
+        let before = now.plus_seconds(-HISTORY_SECONDS);
+        platform.forget_history(before).await?;
     }
     Ok(())
 }

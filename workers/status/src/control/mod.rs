@@ -52,4 +52,4 @@ mod text;
 pub use cron::tick;
 pub use http::{Route, parse, run};
 pub use present::{Present, overlay};
-pub use readers::in_force;
+pub use readers::{in_force, problem};

@@ -2,8 +2,11 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use edge::{clock, log};
-use types::{Timestamp, control::Document};
+use edge::{Failure, clock, log};
+use types::{
+    Timestamp,
+    control::{Document, Invalid},
+};
 use worker::Env;
 
 use super::{
@@ -78,6 +81,12 @@ pub async fn in_force(env: &Env) -> Rc<Document> {
         );
     }
     last_good(env, now).await
+}
+
+/// What is wrong with what KV holds, if it is no good document. Repairs nothing: anybody may ask.
+pub async fn problem(env: &Env) -> Result<Option<Invalid>, Failure> {
+    let held = store::held_by(env).await?;
+    Ok(held.and_then(|text| book::read(&text).err()))
 }
 
 /// What D1 has; if it fails, what is known here; if that is nothing, the document of before the first

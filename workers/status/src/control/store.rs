@@ -33,6 +33,11 @@ SELECT revision, at, by, before, after FROM control_history WHERE revision < CAS
 ORDER BY revision DESC LIMIT CAST(?2 AS INTEGER)";
 const PROXIES: &str = "SELECT target, name, revision, seen_at FROM proxies ORDER BY target, name";
 const FORGET: &str = "DELETE FROM proxies WHERE seen_at < CAST(?1 AS INTEGER)";
+/// The oldest rows, never the last fifty. Found by the key, a hundred a run, so that it reads few.
+const FORGET_HISTORY: &str = "\
+DELETE FROM control_history WHERE revision IN (\
+  SELECT revision FROM control_history ORDER BY revision LIMIT 100) \
+AND at < CAST(?1 AS INTEGER) AND revision <= (SELECT max(revision) - 50 FROM control_history)";
 /// Twenty proxies, each written when it says something new or every ten minutes, twenty times an
 /// hour at most: whoever sends reports without being a proxy costs 9,600 rows a day and no more.
 const REPORT: &str = "\
@@ -111,9 +116,18 @@ impl Platform {
 
     /// Forgets proxies that have not reported since.
     pub async fn forget(&self, since: Timestamp) -> Result<(), Failure> {
-        let since = since.as_seconds().to_string();
-        let forgotten = self.statement(FORGET, &[Some(&since)])?.run().await;
-        forgotten.map(drop).map_err(|error| failed(&error))
+        self.delete(FORGET, since).await
+    }
+
+    /// Forgets revisions from before this, but the last fifty.
+    pub async fn forget_history(&self, before: Timestamp) -> Result<(), Failure> {
+        self.delete(FORGET_HISTORY, before).await
+    }
+
+    async fn delete(&self, sql: &str, moment: Timestamp) -> Result<(), Failure> {
+        let moment = moment.as_seconds().to_string();
+        let deleted = self.statement(sql, &[Some(&moment)])?.run().await;
+        deleted.map(drop).map_err(|error| failed(&error))
     }
 
     async fn rows(&self, sql: &str, values: &[Option<&str>]) -> Result<Vec<Cells>, Failure> {

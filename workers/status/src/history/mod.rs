@@ -25,7 +25,7 @@ use serde::Serialize;
 use types::{TargetId, Timestamp, status::Observation};
 use worker::Env;
 
-pub use store::read;
+pub use store::{last_minute, read};
 
 const MINUTE: i64 = 60;
 const DAY: i64 = 24 * 60 * MINUTE;

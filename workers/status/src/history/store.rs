@@ -77,6 +77,10 @@ FROM samples
 WHERE target = ?1 AND step IN (1, 5, 60) AND samples.at >= CAST(?2 AS INTEGER) AND samples.at < CAST(?3 AS INTEGER)
 GROUP BY 1 ORDER BY 1";
 
+/// A number as text, as `edge::d1` gives it. Found by the key.
+const LAST_MINUTE: &str = "\
+SELECT CAST(max(at) AS TEXT) AS found FROM samples WHERE target = ?1 AND step = 1";
+
 /// Writes the rows of one minute.
 pub async fn write(env: &Env, samples: &[Sample<'_>]) -> Result<(), Failure> {
     let json =
@@ -127,6 +131,17 @@ pub async fn read(env: &Env, target: &TargetId, span: Span) -> Result<Vec<Sums>,
     let result = query.run().await.map_err(|error| failed(&error))?;
     succeeded(result.success(), result.error())?;
     result.results().map_err(|error| failed(&error))
+}
+
+/// The last minute that was written down of a target; without one, whether D1 answers.
+pub async fn last_minute(
+    env: &Env,
+    target: Option<&TargetId>,
+) -> Result<Option<Timestamp>, Failure> {
+    let target = target.map_or("", TargetId::as_str);
+    let found = d1::run(env, BINDING, LAST_MINUTE, target).await?;
+    let seconds = found.and_then(|text| text.parse().ok());
+    Ok(seconds.map(Timestamp::from_seconds))
 }
 
 fn database(env: &Env) -> Result<D1Database, Failure> {

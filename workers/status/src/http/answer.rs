@@ -2,17 +2,17 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use edge::{Failure, clock, log, not_found, reply};
+use edge::{Failure, Fresh, clock, log, not_found, reply};
 use serde::Serialize;
 use types::{
     Code, TargetId, Timestamp,
     config::{StatusConfig, Target},
+    prometheus,
     status::Status,
 };
 use worker::{Env, Request, Response};
 
 use crate::{
-    cache::Fresh,
     control::{self, Present},
     history::{
         self,
@@ -24,8 +24,6 @@ use crate::{
 };
 
 const PNG: &str = "image/png";
-const SVG: &str = "image/svg+xml; charset=utf-8";
-const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// An icon changes seldom, and pages show it often.
 const ICON_KEPT: &str = "public, max-age=300";
 
@@ -88,7 +86,8 @@ impl<'a> Reader<'a> {
         let (message, color) = self.show(target, message).await?;
         let label = self.query("label");
         let label = label.as_deref().unwrap_or(target.id.as_str());
-        self.bytes(SVG, badge::svg(label, &message, color).into_bytes())
+        let svg = types::badge::svg(label, &message, color);
+        self.bytes(types::badge::SVG, svg.into_bytes())
     }
 
     pub async fn history(&self, id: &str) -> Result<Response, Failure> {
@@ -132,7 +131,11 @@ impl<'a> Reader<'a> {
             })
             .collect();
         let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
-        let response = reply::bytes(200, METRICS, metrics::text(&shown, count).into_bytes())?;
+        let response = reply::bytes(
+            200,
+            prometheus::MEDIA_TYPE,
+            metrics::text(&shown, count).into_bytes(),
+        )?;
         response.headers().set("Cache-Control", "no-store")?;
         Ok(response)
     }

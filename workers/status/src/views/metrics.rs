@@ -3,12 +3,11 @@
 //! Names and labels of the first four are those of itzg/mc-monitor (`export-for-prometheus`), so
 //! that its dashboards and alerts go on working. As there, a server that does not answer is
 //! `healthy 0` with no version, and says nothing else.
-//!
-//! Spec: Prometheus text format 0.0.4.
 
-use std::fmt::Write as _;
-
-use types::status::{State, Status};
+use types::{
+    prometheus::{Kind, Page},
+    status::{State, Status},
+};
 
 use crate::history::budget;
 
@@ -74,22 +73,24 @@ fn is_healthy(status: &Status<'_>) -> bool {
 
 /// The page. A target that was never pinged is not on it. `targets` is how many there are.
 pub fn text(statuses: &[Status<'_>], targets: u32) -> String {
-    let mut out = String::new();
+    let mut page = Page::default();
     for metric in &METRICS {
-        head(&mut out, metric.name, metric.help);
+        let mut samples = page.metric(Kind::Gauge, metric.name, metric.help);
         for status in statuses {
             if let Some(value) = (metric.value)(status) {
-                let _ = writeln!(out, "{}{{{}}} {value}", metric.name, labels(status));
+                let port = status.port.to_string();
+                let [host, port, edition, target] = server(status, &port);
+                let version = ("server_version", version(status));
+                samples.sample(&[host, port, edition, target, version], &value);
             }
         }
     }
-    states(&mut out, statuses);
-    let written = budget::rows_written_a_day(targets);
+    states(&mut page, statuses);
     for (name, help, value) in [
         (
             "genkan_status_history_rows_written_per_day",
             "The most rows that the history of the configured targets writes to D1 in a day",
-            written,
+            budget::rows_written_a_day(targets),
         ),
         (
             "genkan_status_history_rows_written_per_day_limit",
@@ -97,55 +98,39 @@ pub fn text(statuses: &[Status<'_>], targets: u32) -> String {
             budget::ROWS_WRITTEN_A_DAY,
         ),
     ] {
-        head(&mut out, name, help);
-        let _ = writeln!(out, "{name} {value}");
+        page.value(Kind::Gauge, name, help, &value);
     }
-    out
+    page.into_text()
 }
 
 /// One series a state: 1 for the one that the server is in.
-fn states(out: &mut String, statuses: &[Status<'_>]) {
-    const NAME: &str = "minecraft_status_state";
-    head(out, NAME, "The state that the server is in (1)");
+fn states(page: &mut Page, statuses: &[Status<'_>]) {
+    let help = "The state that the server is in (1)";
+    let mut samples = page.metric(Kind::Gauge, "minecraft_status_state", help);
     for status in statuses {
+        let port = status.port.to_string();
+        let [host, port, edition, target] = server(status, &port);
         for state in STATES {
-            let value = u8::from(state == status.state);
-            let (server, state) = (server(status), state.as_str());
-            let _ = writeln!(out, "{NAME}{{{server},state=\"{state}\"}} {value}");
+            let labels = [host, port, edition, target, ("state", state.as_str())];
+            samples.sample(&labels, &u8::from(state == status.state));
         }
     }
 }
 
-fn head(out: &mut String, name: &str, help: &str) {
-    let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n");
-}
-
 /// Which server it is.
-fn server(status: &Status<'_>) -> String {
-    format!(
-        r#"server_host="{}",server_port="{}",server_edition="java",target="{}""#,
-        escaped(status.host),
-        status.port,
-        status.target
-    )
+fn server<'a>(status: &Status<'a>, port: &'a str) -> [(&'static str, &'a str); 4] {
+    [
+        ("server_host", status.host),
+        ("server_port", port),
+        ("server_edition", "java"),
+        ("target", status.target.as_str()),
+    ]
 }
 
-/// The same, and its version while it answers.
-fn labels(status: &Status<'_>) -> String {
+/// Its version while it answers.
+fn version<'a>(status: &Status<'a>) -> &'a str {
     let version = status.version.filter(|_| is_healthy(status));
-    let version = version.map_or("", |version| &version.name_clean);
-    format!(
-        r#"{},server_version="{}""#,
-        server(status),
-        escaped(version)
-    )
-}
-
-fn escaped(value: &str) -> String {
-    value
-        .replace('\\', r"\\")
-        .replace('"', "\\\"")
-        .replace('\n', r"\n")
+    version.map_or("", |version| &version.name_clean)
 }
 
 #[cfg(test)]

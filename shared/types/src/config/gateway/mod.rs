@@ -1,5 +1,6 @@
 //! Configuration of the `gateway` worker: its route table, and what holds for all routes.
 
+mod check;
 mod matching;
 mod policy;
 mod route;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 use super::{Config, InvalidConfig, duplicate};
 
+pub use check::{Pattern, Surroundings, check};
 pub use matching::{HostPattern, PathPrefix};
 pub use policy::{Auth, Frame, Maintenance, Protection};
 pub use route::Route;
@@ -63,7 +65,10 @@ impl Config for GatewayConfig {
         match duplicate((self.routes.iter()).map(|route| (&route.host, route.path.as_str()))) {
             Some((index, _)) => Err(InvalidConfig::new(
                 format!("routes[{index}]"),
-                "an earlier route has the same host and path, so this one is never reached",
+                format!(
+                    "{}: an earlier route has the same host and path, so this one is never reached",
+                    self.routes[index]
+                ),
             )),
             None => Ok(()),
         }

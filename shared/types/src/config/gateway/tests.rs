@@ -44,7 +44,9 @@ fn a_route_that_is_there_twice_is_refused() {
         {"host": "A.example.com", "path": "/x", "worker": "pack"},
         {"host": "a.example.com", "path": "/x/", "worker": "ddns"},
     ]);
-    assert!(error(&twice).starts_with("[vars] routes[1]: an earlier route"));
+    assert!(
+        error(&twice).starts_with("[vars] routes[1]: a.example.com/x/ -> ddns: an earlier route")
+    );
 }
 
 #[test]
