@@ -335,8 +335,10 @@ describe("the log", () => {
       moment.setUTCMinutes(17, 30, 0);
       return (moment.getTime() - Date.now()) / 1000;
     };
+    await d.db.prepare("INSERT INTO provider_states (host, provider) VALUES (?, 'mydns/gone')").bind(HOME).run();
     await d.cron(at(399));
     assert.equal((await d.read("/api/ddns/log")).entries.length, 1);
+    assert.deepEqual(await d.rows("SELECT * FROM provider_states"), [], "nor what is configured no more");
     await d.cron(at(401));
     assert.deepEqual((await d.read("/api/ddns/log")).entries, []);
     assert.deepEqual(await d.addresses(PLAIN), ["8.8.8.8", null]);

@@ -236,6 +236,11 @@ DELETE FROM updates WHERE id IN (
 
 pub const PRUNE_BLOCKS: &str = "DELETE FROM blocks WHERE until < ?1->>'$.now'";
 
+/// Forgets what providers have that are configured no more. Their records stay as they are.
+pub const PRUNE_PROVIDERS: &str = "\
+DELETE FROM provider_states WHERE host || ' ' || provider NOT IN (
+  SELECT value->>'$.host' || ' ' || (value->>'$.provider') FROM json_each(?1, '$.duties'))";
+
 pub const TICK: &str = "\
 INSERT INTO ticks (worker, at) VALUES ('ddns', ?1)
 ON CONFLICT (worker) DO UPDATE SET at = excluded.at";
