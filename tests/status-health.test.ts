@@ -28,7 +28,7 @@ after(async () => {
   await server?.close();
 });
 
-const get = (path: string, init: RequestInit = {}) => system.status.fetch(`http://status.test${path}`, init);
+const get = (path: string, init: { method?: string; headers?: Record<string, string>; body?: string } = {}) => system.status.fetch(`http://status.test${path}`, init);
 
 /** The body, after what holds for every one was checked. */
 async function health(): Promise<any> {

@@ -173,12 +173,15 @@ describe("a server behind the PROXY protocol", () => {
   let system: System;
   before(async () => {
     server = await minecraft({ description: "behind" });
-    fronts = await Promise.all([proxyFront(server.port, 1), proxyFront(server.port, 2)]);
-    const [v1, v2] = fronts as [ProxyFront, ProxyFront];
+    const over6 = [proxyFront(server.port, 1, "::1"), proxyFront(server.port, 2, "::1")];
+    fronts = await Promise.all([proxyFront(server.port, 1), proxyFront(server.port, 2), ...over6]);
+    const [v1, v2, v1Over6, v2Over6] = fronts as [ProxyFront, ProxyFront, ProxyFront, ProxyFront];
     const targets = [
       target("v1", v1.port, { proxy_protocol: "v1" }),
       target("v2", v2.port, { proxy_protocol: "v2" }),
       target("named", v2.port, { proxy_protocol: "v2", connect: `localhost:${v2.port}` }),
+      target("v1-over6", v1Over6.port, { proxy_protocol: "v1", connect: `[::1]:${v1Over6.port}` }),
+      target("v2-over6", v2Over6.port, { proxy_protocol: "v2", connect: `[::1]:${v2Over6.port}` }),
       target("off", v2.port, { proxy_protocol: "off", legacy: "never" }),
     ];
     system = await start({ status: { targets } });
@@ -190,7 +193,7 @@ describe("a server behind the PROXY protocol", () => {
   });
 
   test("is online when it gets the header that it expects", async () => {
-    for (const id of ["v1", "v2", "named"]) {
+    for (const id of ["v1", "v2", "named", "v1-over6", "v2-over6"]) {
       assert.deepEqual(await outcome(system, id), ONLINE, id);
       assert.equal((await read(system, id)).motd.clean, "behind");
     }
@@ -199,11 +202,20 @@ describe("a server behind the PROXY protocol", () => {
   });
 
   test("is told addresses that are real: of the edge, and its own", async () => {
-    for (const { heard, port } of fronts) {
+    for (const { heard, port } of fronts.slice(0, 2)) {
       const [first] = heard;
       assert.deepEqual([first?.family, first?.source, first?.sourcePort], [4, "162.158.0.1", 49152]);
       assert.equal(first?.destinationPort, port);
       assert.ok(heard.some(({ destination }) => destination === "127.0.0.1"));
+    }
+  });
+
+  test("is told addresses of its own family over IPv6", async () => {
+    for (const [index, { heard, port, refused }] of fronts.slice(2).entries()) {
+      const source = index === 0 ? "2a06:98c0:3600::103" : "2a06:98c0:3600:0:0:0:0:103";
+      const destination = index === 0 ? "::1" : "0:0:0:0:0:0:0:1";
+      assert.deepEqual(heard, [{ version: index + 1, family: 6, source, sourcePort: 49152, destination, destinationPort: port }]);
+      assert.equal(refused, 0);
     }
   });
 });

@@ -17,7 +17,7 @@ export interface Notice {
 }
 
 /** Does with a request what it wants to. */
-export type Behaviour = (response: ServerResponse) => void;
+export type Behaviour = (response: ServerResponse, id: string) => void;
 
 export interface MydnsPeer {
   readonly url: string;
@@ -67,12 +67,12 @@ export async function mydns(accounts: Record<string, string>): Promise<MydnsPeer
     const sound = (ipv4 === null || ipv4 === "" || isIPv4(ipv4)) && (ipv6 === null || ipv6 === "" || isIPv6(ipv6));
     const taken = behaviour === null && account !== undefined && accounts[id] === field("PWD") && sound;
     notices.push({ request: `${request.method} ${request.url}`, id, ipv4, ipv6, taken });
-    if (behaviour) behaviour(response);
+    if (behaviour) behaviour(response, id);
     else if (taken) {
       if (ipv4 !== null) account.ipv4 = ipv4;
       if (ipv6 !== null) account.ipv6 = ipv6;
-      html(200, `MASTERID :  ${id}<BR>\nLogin and IP address notify OK.<BR>\nlogin_status = 1.<BR>`)(response);
-    } else html(200, `MASTERID :  ${id}<BR>\nPASSWORD :  ${field("PWD")}<BR>\nlogin_status = 0.<BR>`)(response);
+      html(200, `MASTERID :  ${id}<BR>\nLogin and IP address notify OK.<BR>\nlogin_status = 1.<BR>`)(response, id);
+    } else html(200, `MASTERID :  ${id}<BR>\nPASSWORD :  ${field("PWD")}<BR>\nlogin_status = 0.<BR>`)(response, id);
   };
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
   server.listen(0, "127.0.0.1");

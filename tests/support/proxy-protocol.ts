@@ -22,7 +22,7 @@ export interface ProxyFront extends Peer {
 const SIGNATURE = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
 
 /** Listens in front of `port`, for one version of the header. */
-export async function proxyFront(port: number, version: 1 | 2): Promise<ProxyFront> {
+export async function proxyFront(port: number, version: 1 | 2, host: "127.0.0.1" | "::1" = "127.0.0.1"): Promise<ProxyFront> {
   const heard: Introduction[] = [];
   let refused = 0;
   const peer = await listen((socket) => {
@@ -41,7 +41,7 @@ export async function proxyFront(port: number, version: 1 | 2): Promise<ProxyFro
       pipe(socket, port, buffer.subarray(read.length));
     };
     socket.on("data", onData);
-  });
+  }, 0, host);
   return {
     heard,
     port: peer.port,

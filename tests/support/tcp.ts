@@ -1,5 +1,5 @@
 // TCP servers that behave, and misbehave, as a Minecraft server's port may. All of them listen on
-// 127.0.0.1; what they do on a connection can be changed while they listen.
+// 127.0.0.1, unless told to on ::1; what they do on a connection can be changed while they listen.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -18,7 +18,7 @@ export interface Peer {
 }
 
 /** Listens; port 0 takes a free one. */
-export async function listen(behaviour: Behaviour, port = 0): Promise<Peer> {
+export async function listen(behaviour: Behaviour, port = 0, host: "127.0.0.1" | "::1" = "127.0.0.1"): Promise<Peer> {
   const open = new Set<Socket>();
   let connections = 0;
   let current = behaviour;
@@ -30,7 +30,7 @@ export async function listen(behaviour: Behaviour, port = 0): Promise<Peer> {
     current(socket);
     socket.resume();
   });
-  server.listen(port, "127.0.0.1");
+  server.listen(port, host);
   await once(server, "listening");
   const { port: bound } = server.address() as AddressInfo;
   return {

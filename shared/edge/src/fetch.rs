@@ -12,7 +12,7 @@ use worker::url::form_urlencoded;
 use crate::stream::words;
 
 #[wasm_bindgen(inline_js = "
-export async function exchange(method, url, pairs, body, milliseconds, limit, redirect, wanted) {
+export async function exchange(service, method, url, pairs, body, milliseconds, limit, redirect, wanted) {
   const controller = new AbortController();
   const begun = Date.now();
   let [late, failure, timer] = [false, 'invalid'];
@@ -26,7 +26,7 @@ export async function exchange(method, url, pairs, body, milliseconds, limit, re
       timer = setTimeout(() => reject(late = true), milliseconds);
     });
     const work = async () => {
-      const response = await fetch(request);
+      const response = await (service ?? globalThis).fetch(request);
       failure = 'broken';
       out.status = response.status;
       out.headersMs = Date.now() - begun;
@@ -64,6 +64,7 @@ extern "C" {
     type Exchanged;
     #[wasm_bindgen(catch)]
     async fn exchange(
+        service: &JsValue,
         method: &str,
         url: &str,
         pairs: Array,
@@ -108,8 +109,8 @@ pub struct Request<'a> {
     pub timeout_ms: u32,
     /// How many bytes of the body are read; the rest is cancelled.
     pub limit: u32,
-    /// Whether the answer's headers are read: where many requests are made, this is a tenth of
-    /// what each costs.
+    /// Whether the answer's headers are read: who makes many requests and looks at no header need
+    /// not take each of them out of the runtime.
     pub reads_headers: bool,
     pub redirect: Redirect,
 }
@@ -134,8 +135,8 @@ impl<'a> Request<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    /// Where they are read, as the runtime gives them: names in lower case, those of one name joined (`set-cookie`
-    /// excepted).
+    /// Where they are read, as the runtime gives them: names in lower case, those of one name
+    /// joined (`set-cookie` excepted).
     pub headers: Vec<(String, String)>,
     /// What is no UTF-8 is U+FFFD; a byte order mark is left out.
     pub text: String,
@@ -190,6 +191,12 @@ impl fmt::Display for FetchError {
 
 /// Sends a request and reads its answer.
 pub async fn send(request: Request<'_>) -> Result<Answer, FetchError> {
+    send_to(&JsValue::UNDEFINED, request).await
+}
+
+/// The same to the worker behind a service binding, whatever the host of the URL; to the network, if
+/// that is undefined.
+pub async fn send_to(service: &JsValue, request: Request<'_>) -> Result<Answer, FetchError> {
     let pairs = Array::new();
     for (name, value) in request.headers {
         pairs.push(&JsValue::from_str(name));
@@ -200,6 +207,7 @@ pub async fn send(request: Request<'_>) -> Result<Answer, FetchError> {
         Redirect::Manual => "manual",
     };
     let exchanged = exchange(
+        service,
         request.method,
         request.url,
         pairs,

@@ -75,6 +75,10 @@ name! {
     PackName
 }
 name! {
+    /// A static site: what lies in R2 under `sites/<name>/`.
+    SiteName
+}
+name! {
     /// A channel of a pack: `stable`, `beta`, any name.
     Channel
 }

@@ -10,7 +10,7 @@ CREATE INDEX updates_of_host ON updates (host, id);
 CREATE INDEX changes_of_host ON updates (host, id)
   WHERE ipv4_before IS NOT ipv4_after OR ipv6_before IS NOT ipv6_after;
 
--- The last report of each host that was taken, whether it changed anything or not.
+-- The last report of each host by a token that is for it, whatever came of it.
 CREATE TABLE reports (
   host TEXT NOT NULL PRIMARY KEY,
   at   TEXT NOT NULL,

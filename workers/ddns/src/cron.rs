@@ -10,6 +10,7 @@ use crate::{
     alerts::deliver::{MAX_A_RUN, deliver_due},
     book::Ports,
     http::mark,
+    plan,
     ports::{CRON_REQUESTS, Outside, Scheduled},
     refresh, services,
     store::Store,
@@ -68,11 +69,18 @@ async fn tell(env: &Env, now: Timestamp) -> Result<u32, Failure> {
     Ok(CRON_REQUESTS - providers.left())
 }
 
+/// Takes away what is too old, once an hour.
 async fn prune(env: &Env, now: Timestamp) -> Result<(), Failure> {
     if now.as_seconds().div_euclid(60).rem_euclid(60) != PRUNING {
         return Ok(());
     }
-    Store::new(env).prune(now).await
+    let duties: Vec<_> = CONFIG
+        .get(env)?
+        .hosts
+        .iter()
+        .flat_map(plan::duties)
+        .collect();
+    Store::new(env).prune(now, &duties).await
 }
 
 /// Checks the services, with at most so many requests.

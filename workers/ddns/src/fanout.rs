@@ -92,6 +92,7 @@ pub async fn run<B: Book, T: Tell, C: Clock>(
     occasion: Occasion,
 ) -> Result<Ran, B::Error> {
     let mut hosts: Vec<HostName> = duties.iter().map(|duty| duty.host.clone()).collect();
+    hosts.sort_unstable();
     hosts.dedup();
     let mut ran = Ran {
         lines,

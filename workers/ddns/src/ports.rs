@@ -12,7 +12,7 @@ use worker::{Delay, Env};
 
 use crate::{
     book::{Claimed, Clock, Tell},
-    providers::{self, Live, Providers, Sent, Wanted},
+    providers::{self, Http as _, Live, Providers, Sent, Wanted},
     truth::Dns,
 };
 
@@ -45,7 +45,7 @@ impl<'a> Outside<'a> {
 
     /// How many requests are left of them.
     pub fn left(&self) -> u32 {
-        self.http.left()
+        u32::try_from(self.http.left()).unwrap_or(u32::MAX)
     }
 }
 

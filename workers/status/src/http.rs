@@ -3,11 +3,14 @@
 mod answer;
 mod health;
 
-use edge::{Audience, Failure, method_not_allowed, not_found};
+use edge::{Audience, Contract, Failure, method_not_allowed, not_found};
 use types::config::StatusConfig;
 use worker::{Env, Method, Request, Response};
 
 use crate::control;
+
+/// This worker's part of `openapi.yaml` (`build.rs`).
+static OPENAPI: Contract = Contract::new(include_str!(concat!(env!("OUT_DIR"), "/openapi.json")));
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,7 @@ pub enum Route {
     Metrics,
     Alive,
     Health,
+    OpenApi,
     Control(control::Route),
 }
 
@@ -41,6 +45,7 @@ impl edge::Route for Route {
             Self::Metrics => "GET /metrics",
             Self::Alive => "GET /health",
             Self::Health => "GET /api/health",
+            Self::OpenApi => "GET /openapi.json",
             Self::Control(route) => route.name(),
         }
     }
@@ -80,6 +85,7 @@ fn public(path: &[&str]) -> Option<Route> {
         ["metrics"] => Route::Metrics,
         ["health"] => Route::Alive,
         ["api", "health"] => Route::Health,
+        ["openapi.json"] => Route::OpenApi,
         _ => return None,
     })
 }
@@ -118,6 +124,7 @@ pub async fn run(
         Route::Metrics => reader.metrics().await,
         Route::Alive => edge::health::alive(),
         Route::Health => health::answer(request, env, config).await,
+        Route::OpenApi => OPENAPI.answer(request),
         Route::Control(route) => control::run(*route, request, env, config).await,
     }
 }
@@ -146,6 +153,7 @@ mod tests {
             ("/metrics", "GET /metrics"),
             ("/health", "GET /health"),
             ("/api/health", "GET /api/health"),
+            ("/openapi.json", "GET /openapi.json"),
         ] {
             let route = parse(&Method::Get, &segments(path)).unwrap();
             assert_eq!(route.name(), name);

@@ -21,14 +21,26 @@ use serde_json::Value;
 
 pub use address::Address;
 pub use ddns::{DdnsConfig, DdnsHost, prefix_mask};
-pub use gateway::{GatewayConfig, HostPattern, PathPrefix, Route};
+pub use gateway::{
+    Auth, BindingName, Frame, GatewayConfig, HostPattern, Maintenance, Origin, OriginUrl,
+    PathPrefix, Pattern, Protection, Redirect, RedirectTarget, Respond, Route, Site, Surroundings,
+    Upstream, check as check_table,
+};
 pub use host::HostName;
 pub use pack::{PackConfig, PublicUrl, WebhookUrl};
 pub use providers::{Credentials, Provider, ProviderKind, ProviderSecrets, ProviderUrl};
 pub use status::{DohUrl, LegacyPing, ProxyProtocol, StatusConfig, Target, is_public_name};
 
 /// The secrets a worker may have beside its `[vars]`.
-pub const SECRETS: [&str; 5] = ["TOKENS", "WEBHOOK_SECRET", "PROVIDERS", "CHECKS", "ALERTS"];
+pub const SECRETS: [&str; 7] = [
+    "TOKENS",
+    "WEBHOOK_SECRET",
+    "PROVIDERS",
+    "CHECKS",
+    "ALERTS",
+    "ACCESS_CLIENT_ID",
+    "ACCESS_CLIENT_SECRET",
+];
 
 /// The workers whose configuration [`check`] knows.
 pub const WORKERS: [&str; 4] = ["gateway", "pack", "status", "ddns"];

@@ -1,16 +1,15 @@
 //! The ports in memory: a book that keeps what the statements in `store/sql.rs` keep, providers whose
 //! records can be looked at, faults where a test wants them, and futures that take turns.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    convert::Infallible,
-    future::poll_fn,
-    pin::Pin,
-    task::{Context, Poll, Waker},
-};
+mod turns;
+
+use std::{cell::RefCell, collections::BTreeMap};
 
 use types::{Timestamp, config::HostName, ddns::Addresses};
+
+pub use turns::{block_on, interleave};
+
+use turns::turn;
 
 use super::{Book, Claimed, Clock, Finished, Note, Recorded, Request, Row, Tell};
 use crate::{
@@ -129,20 +128,6 @@ impl World {
             Ok(done)
         }
     }
-}
-
-/// Lets the others go on.
-async fn turn() {
-    let mut waited = false;
-    poll_fn(|context| {
-        if waited {
-            return Poll::Ready(());
-        }
-        waited = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 impl State {
@@ -367,50 +352,4 @@ impl Clock for World {
     async fn pause(&self) {
         turn().await;
     }
-}
-
-/// Lets futures take turns: `order` says which of those that are left goes on, then they go round.
-/// The one at `dropped`, after so many turns of its own, is dropped where it stands. `seen` looks
-/// at the world after each turn. Gives what came of each.
-pub fn interleave<'a, T>(
-    futures: Vec<Pin<Box<dyn Future<Output = T> + 'a>>>,
-    order: &[usize],
-    dropped: Option<(usize, usize)>,
-    mut seen: impl FnMut(),
-) -> Vec<Option<T>> {
-    let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
-    let mut left: Vec<_> = futures
-        .into_iter()
-        .enumerate()
-        .map(|(n, one)| (n, one, 0))
-        .collect();
-    let mut context = Context::from_waker(Waker::noop());
-    let mut turns = order.iter().copied().chain(0..);
-    while !left.is_empty() {
-        let position = turns.next().unwrap_or(0) % left.len();
-        let (number, future, taken) = &mut left[position];
-        *taken += 1;
-        let over = match dropped {
-            Some((at, after)) if at == *number && *taken > after => true,
-            _ => match future.as_mut().poll(&mut context) {
-                Poll::Ready(result) => {
-                    results[*number] = Some(result);
-                    true
-                }
-                Poll::Pending => false,
-            },
-        };
-        if over {
-            drop(left.remove(position));
-        }
-        seen();
-    }
-    results
-}
-
-/// Runs one future to its end.
-pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let results = interleave(vec![Box::pin(future)], &[], None, || ());
-    let result: Result<T, Option<Infallible>> = results.into_iter().flatten().next().ok_or(None);
-    result.unwrap()
 }

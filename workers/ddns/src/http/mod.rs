@@ -1,7 +1,7 @@
 //! Requests in, answers out. This file finds the route; each of its modules serves a part.
 //!
 //! `health`: `GET /health`, `/api/health`. `nic`: `GET /nic/update`, `/v3/update` (dyndns2). `hosts`:
-//! `/api/ddns/…`. `services`: what is watched. Here: `GET /ip`.
+//! `/api/ddns/…`. `services`: what is watched. Here: `GET /ip`, `/openapi.json`.
 
 mod access;
 mod health;
@@ -15,15 +15,19 @@ pub use take::mark;
 
 use std::net::IpAddr;
 
-use edge::{Audience, ErrorFormat, Failure, method_not_allowed, not_found, reply};
+use edge::{Audience, Contract, ErrorFormat, Failure, method_not_allowed, not_found, reply};
 use types::Code;
 use worker::{Env, Method, Request, Response};
+
+/// This worker's part of `openapi.yaml` (`build.rs`).
+static OPENAPI: Contract = Contract::new(include_str!(concat!(env!("OUT_DIR"), "/openapi.json")));
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     Alive,
     Health,
+    OpenApi,
     Ip,
     NicUpdate,
     V3Update,
@@ -36,6 +40,7 @@ impl edge::Route for Route {
         match self {
             Self::Alive => "GET /health",
             Self::Health => "GET /api/health",
+            Self::OpenApi => "GET /openapi.json",
             Self::Ip => "GET /ip",
             Self::NicUpdate => "GET /nic/update",
             Self::V3Update => "GET /v3/update",
@@ -46,7 +51,7 @@ impl edge::Route for Route {
 
     fn audience(&self) -> Audience {
         match self {
-            Self::Alive | Self::Health | Self::Ip => Audience::Public,
+            Self::Alive | Self::Health | Self::OpenApi | Self::Ip => Audience::Public,
             Self::NicUpdate | Self::V3Update => Audience::Operator,
             Self::Hosts(route) => route.audience(),
             Self::Services(route) => route.audience(),
@@ -81,6 +86,7 @@ fn read_only(path: &[&str]) -> Option<Route> {
     Some(match path {
         ["health"] => Route::Alive,
         ["api", "health"] => Route::Health,
+        ["openapi.json"] => Route::OpenApi,
         ["ip"] => Route::Ip,
         ["nic", "update"] => Route::NicUpdate,
         ["v3", "update"] => Route::V3Update,
@@ -93,6 +99,7 @@ pub async fn run(route: &Route, request: &Request, env: &Env) -> Result<Response
     match route {
         Route::Alive => uncached(reply::text(200, "healthy")?),
         Route::Health => health::health(request, env).await,
+        Route::OpenApi => OPENAPI.answer(request),
         Route::Ip => uncached(reply::text(200, &caller(request)?.to_string())?),
         Route::NicUpdate | Route::V3Update => nic::update(request, env).await,
         Route::Hosts(route) => hosts::run(route, request, env).await,

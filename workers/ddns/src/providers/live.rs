@@ -15,20 +15,15 @@ const SECRET: &str = "PROVIDERS";
 /// and fails in its own way after that.
 #[derive(Debug)]
 pub struct Live {
-    left: Cell<u32>,
+    left: Cell<usize>,
 }
 
 impl Live {
     /// For one invocation, in which providers may be sent this many requests.
     pub const fn new(most: u32) -> Self {
         Self {
-            left: Cell::new(most),
+            left: Cell::new(most as usize),
         }
-    }
-
-    /// How many requests may still be sent.
-    pub const fn left(&self) -> u32 {
-        self.left.get()
     }
 }
 
@@ -40,6 +35,10 @@ impl Http for Live {
         };
         self.left.set(left);
         fetch::send(request).await
+    }
+
+    fn left(&self) -> usize {
+        self.left.get()
     }
 }
 

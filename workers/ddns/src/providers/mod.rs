@@ -110,6 +110,9 @@ impl From<Fault> for Sent {
 pub trait Http {
     /// Sends a request and reads its answer, within the request's time and limit.
     async fn send(&self, request: Request<'_>) -> Result<Answer, FetchError>;
+
+    /// How many more requests may be sent in this run.
+    fn left(&self) -> usize;
 }
 
 /// All providers, with what is needed to reach them.

@@ -137,6 +137,19 @@ fn end_of(text: &str) -> (String, usize) {
     (end.replace('\0', "\u{fffd}"), from)
 }
 
+/// The moment of a beat, in milliseconds: by the clock, put off by whole minutes when the cron's last
+/// run was due later (`minute`, since the epoch), for whoever is judged by that clock beats by it. No
+/// two beats of a service have the same.
+pub fn moment(clock: i64, minute: i64, newest: Option<i64>) -> i64 {
+    const MINUTE_MS: i64 = 60_000;
+    let behind = (minute * MINUTE_MS - clock).max(0);
+    let put_off = behind.div_euclid(MINUTE_MS) + i64::from(behind.rem_euclid(MINUTE_MS) > 0);
+    let at = clock + put_off * MINUTE_MS;
+    // A beat from far ahead, by a clock that was wrong, holds nobody up.
+    let after = newest.filter(|newest| *newest - at < MINUTE_MS);
+    after.map_or(at, |newest| at.max(newest + 1))
+}
+
 /// A duration that was reported, or that has passed since the start, in milliseconds.
 pub fn duration_ms(content: &Content, started: Option<i64>, at: i64) -> Option<u64> {
     let reported = content.metrics.get("duration_ms").copied();
@@ -229,6 +242,17 @@ mod tests {
         assert_eq!(duration_ms(&none, None, 9000), None);
         let odd = content(r#"{"duration_ms":-5}"#, true).unwrap();
         assert_eq!(duration_ms(&odd, None, 0), Some(0));
+    }
+
+    #[test]
+    fn a_beat_is_after_the_last_run_and_after_the_one_before() {
+        assert_eq!(moment(600_500, 9, None), 600_500);
+        assert_eq!(moment(600_500, 10, Some(600_400)), 600_500);
+        assert_eq!(moment(600_500, 10, Some(600_500)), 600_501);
+        // The cron is five minutes ahead: 10:00.5 is 15:00.5.
+        assert_eq!(moment(600_500, 15, None), 900_500);
+        assert_eq!(moment(600_000, 15, Some(900_700)), 900_701);
+        assert_eq!(moment(600_500, 0, Some(9_000_000)), 600_500);
     }
 
     proptest! {

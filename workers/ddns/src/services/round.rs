@@ -17,7 +17,7 @@ use worker::Env;
 
 use super::{
     book::{Book, MINUTE, Windows},
-    facts,
+    daily, facts,
     judge::{self, Found},
     schedule,
     store::{Store, run::Before},
@@ -61,7 +61,9 @@ pub async fn run(
         windows,
     } = before;
     judge::enter(&mut book, &config.services, now);
-    if let Some(windows) = windows {
+    // The day that is over is not in the history as such before its work is done.
+    let is_whole = daily::due(book.day, now).1.is_none();
+    if let Some(windows) = windows.filter(|_| is_whole) {
         renew(&mut book, &windows);
     }
     let news = judge::silenced(&config.services, &silences, now);

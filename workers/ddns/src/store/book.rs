@@ -186,16 +186,23 @@ impl Book for Store {
 
     async fn record(&self, request: &Request<'_>) -> Result<Recorded, Failure> {
         let asked = Asked::new(request)?;
-        let statements = [sql::ADMIT, sql::RECORD, sql::APPLY, sql::LINES, sql::LIMITS];
+        let statements = [
+            sql::ADMIT,
+            sql::RECORD,
+            sql::APPLY,
+            sql::REPORTED,
+            sql::LINES,
+            sql::LIMITS,
+        ];
         let found = self.all(&statements, &asked).await?;
         if found.get(1).is_none_or(Vec::is_empty) {
-            let retry_after = held_back(found.get(4), asked.now)?.unwrap_or(1);
+            let retry_after = held_back(found.get(5), asked.now)?.unwrap_or(1);
             self.all(&[sql::HELD_BACK], &asked).await?;
             return Ok(Recorded::Limited { retry_after });
         }
         Ok(Recorded::Taken {
             rows: rows(request.verdicts, found.get(1))?,
-            lines: list(found.get(3))?,
+            lines: list(found.get(4))?,
         })
     }
 

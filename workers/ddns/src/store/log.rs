@@ -9,6 +9,7 @@ use types::{
 };
 
 use super::{Store, list, sql};
+use crate::plan::Duty;
 
 /// For how long the log is kept, in seconds: more than a year, to compare with.
 const KEPT_SECONDS: i64 = 400 * 86_400;
@@ -62,9 +63,10 @@ struct Hosts<'a> {
 }
 
 #[derive(Serialize)]
-struct Before {
+struct Before<'a> {
     log: Timestamp,
     now: i64,
+    duties: &'a [Duty],
 }
 
 impl Store {
@@ -82,13 +84,15 @@ impl Store {
         )
     }
 
-    /// Takes away what is too old to be kept, a bounded piece of it.
-    pub async fn prune(&self, now: Timestamp) -> Result<(), Failure> {
+    /// Takes away what is too old to be kept, a bounded piece of it, and what is known of providers
+    /// that are not among these.
+    pub async fn prune(&self, now: Timestamp, duties: &[Duty]) -> Result<(), Failure> {
         let before = Before {
             log: now.plus_seconds(-KEPT_SECONDS),
             now: now.as_seconds(),
+            duties,
         };
-        let statements = [sql::PRUNE_LOG, sql::PRUNE_BLOCKS];
+        let statements = [sql::PRUNE_LOG, sql::PRUNE_BLOCKS, sql::PRUNE_PROVIDERS];
         self.all(&statements, &before).await.map(drop)
     }
 }

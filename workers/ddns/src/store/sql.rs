@@ -105,6 +105,16 @@ ON CONFLICT (host) DO UPDATE SET
   ipv4 = excluded.ipv4, ipv6 = excluded.ipv6,
   updated_at = excluded.updated_at, updated_by = excluded.updated_by";
 
+/// Remembers that those hosts were reported, whatever came of it: the line is alive. A rollback was
+/// seen nowhere and is no report.
+pub const REPORTED: &str = "\
+INSERT INTO reports (host, at, seen)
+SELECT host, at, seen
+FROM (SELECT * FROM updates ORDER BY id DESC LIMIT json_array_length(?1, '$.items'))
+WHERE (SELECT mark FROM rates WHERE token = ?1->>'$.token') = ?1->>'$.mark'
+  AND seen IS NOT NULL AND decision IN ('good', 'nochg', '911', 'dnserr', 'abuse')
+ON CONFLICT (host) DO UPDATE SET at = excluded.at, seen = excluded.seen";
+
 pub const LINES: &str = concat!(
     line!(),
     " WHERE h.host IN (SELECT value FROM json_each(?1, '$.hosts'))"
@@ -225,6 +235,11 @@ DELETE FROM updates WHERE id IN (
   SELECT id FROM (SELECT id, at FROM updates ORDER BY id LIMIT 1000) WHERE at < ?1->>'$.log')";
 
 pub const PRUNE_BLOCKS: &str = "DELETE FROM blocks WHERE until < ?1->>'$.now'";
+
+/// Forgets what providers have that are configured no more. Their records stay as they are.
+pub const PRUNE_PROVIDERS: &str = "\
+DELETE FROM provider_states WHERE host || ' ' || provider NOT IN (
+  SELECT value->>'$.host' || ' ' || (value->>'$.provider') FROM json_each(?1, '$.duties'))";
 
 pub const TICK: &str = "\
 INSERT INTO ticks (worker, at) VALUES ('ddns', ?1)

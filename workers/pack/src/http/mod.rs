@@ -13,12 +13,15 @@ mod upload;
 
 pub use upload::{accept, random_id};
 
-use edge::{Audience, ErrorFormat, Failure, method_not_allowed, not_found};
+use edge::{Audience, Contract, ErrorFormat, Failure, method_not_allowed, not_found};
 use types::{Code, config::PackConfig};
 use worker::{Context, Env, Method, Request, Response};
 
 use self::query::{Query, pack_name};
 use crate::{download, latest, polymath, stats, variant::Client};
+
+/// This worker's part of `openapi.yaml` (`build.rs`).
+static OPENAPI: Contract = Contract::new(include_str!(concat!(env!("OUT_DIR"), "/openapi.json")));
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub enum Route {
     Metrics,
     Alive,
     Health,
+    OpenApi,
 }
 
 impl edge::Route for Route {
@@ -79,6 +83,7 @@ impl edge::Route for Route {
             Self::Metrics => "GET /metrics",
             Self::Alive => "GET /health",
             Self::Health => "GET /api/health",
+            Self::OpenApi => "GET /openapi.json",
         }
     }
 
@@ -92,7 +97,8 @@ impl edge::Route for Route {
             | Self::PolymathDownload
             | Self::Metrics
             | Self::Alive
-            | Self::Health => Audience::Public,
+            | Self::Health
+            | Self::OpenApi => Audience::Public,
             _ => Audience::Operator,
         }
     }
@@ -140,6 +146,7 @@ pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
         (["metrics"], Method::Get) => Route::Metrics,
         (["health"], Method::Get) => Route::Alive,
         (["api", "health"], Method::Get) => Route::Health,
+        (["openapi.json"], Method::Get) => Route::OpenApi,
         _ => return Err(no_route(path)),
     };
     Ok(route)
@@ -151,7 +158,7 @@ fn no_route(path: &[&str]) -> Failure {
         ["api", "pack", "latest"]
         | ["api", "packs" | "health"]
         | ["packs", _]
-        | ["pack.zip" | "metrics" | "health"]
+        | ["pack.zip" | "metrics" | "health" | "openapi.json"]
         | ["api", "packs", _, "stats"] => "GET, HEAD",
         ["api", "packs", "rebuild" | "gc" | "events"]
         | ["api", "packs", _, "publish" | "rollback"]
@@ -214,6 +221,7 @@ pub async fn run(
         Route::Metrics => metrics::answer(env).await,
         Route::Alive => edge::health::alive(),
         Route::Health => health::answer(request, env).await,
+        Route::OpenApi => OPENAPI.answer(request),
     }
 }
 

@@ -54,9 +54,9 @@ pub async fn take(
         return Err(bad("rid is at most 64 letters, digits and signs"));
     }
     let content = content(request).await?;
-    let at = clock::millis();
     let store = Store::new(env)?;
     let before = store.before_beat(&service.id, rid.as_deref()).await?;
+    let at = beats::moment(clock::millis(), before.minute, before.newest());
     let (duration_ms, failure) = judged(check, signal, &content, &before, rid.as_deref(), at);
     let cut = u32::try_from(content.log_bytes_cut).unwrap_or(u32::MAX);
     let beat = NewBeat {

@@ -59,7 +59,7 @@ pub async fn maintenance(
 ) -> Result<Response, Failure> {
     let (service, entry) = operated(id, request, env, config)?;
     let wanted: MaintenanceBody = body::json_required(request).await?;
-    let now = clock::now();
+    let now = Store::new(env)?.moment(clock::now()).await?;
     let until = match (wanted.until, wanted.minutes) {
         (Some(until), None) => until,
         (None, Some(minutes)) => now.plus_seconds(60 * i64::from(minutes)),
@@ -154,7 +154,7 @@ pub async fn acknowledge(
     }
     let note = note.unwrap_or_else(|| "acknowledged".to_owned());
     let was_first = incident.acknowledged_by.is_none();
-    let now = clock::now();
+    let now = store.moment(clock::now()).await?;
     let alert = named(config, &incident.service)
         .filter(|_| was_first)
         .map(|service| Alert {

@@ -48,6 +48,11 @@ impl<'a, H: Http> Api<'a, H> {
         }
     }
 
+    /// How many more calls there may be.
+    pub fn left(&self) -> usize {
+        self.http.left()
+    }
+
     /// All items of a list. `path` has a query.
     pub async fn list(&self, path: &str) -> Result<Vec<Value>, Fault> {
         let mut items = Vec::new();

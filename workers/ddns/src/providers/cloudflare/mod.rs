@@ -132,11 +132,7 @@ async fn apply<H: Http>(
     api: &Api<'_, H>,
     targets: &[(&Zone, Target<'_>)],
 ) -> Vec<Result<String, Fault>> {
-    let mut planned = Vec::new();
-    for some in targets.chunks(AT_ONCE) {
-        let asked = some.iter().map(|(zone, target)| look(api, zone, target));
-        planned.extend(join_all(asked).await);
-    }
+    let planned = plan_all(api, targets).await;
     let mut outcomes: Vec<Result<String, Fault>> = Vec::new();
     let mut by_zone: BTreeMap<&str, Vec<Step<'_>>> = BTreeMap::new();
     for (index, (plan, (zone, target))) in planned.into_iter().zip(targets).enumerate() {
@@ -163,6 +159,31 @@ async fn apply<H: Http>(
         }
     }
     outcomes
+}
+
+/// What is to be done about every target. Looking stops while there are calls left to do it: a look
+/// at each record that would leave none for the changes would change nothing in any run.
+async fn plan_all<H: Http>(
+    api: &Api<'_, H>,
+    targets: &[(&Zone, Target<'_>)],
+) -> Vec<Result<Change, Fault>> {
+    let mut planned: Vec<Result<Change, Fault>> = Vec::new();
+    let mut changes = 0;
+    while planned.len() < targets.len() {
+        // One for the batch, and one for each change if that is refused; as much for each look.
+        let room = api.left().saturating_sub(changes + 1) / 2;
+        let some = targets.iter().skip(planned.len()).take(AT_ONCE.min(room));
+        let looks: Vec<_> = some.map(|(zone, target)| look(api, zone, target)).collect();
+        if looks.is_empty() {
+            let fault = Fault::later("is left to the next run, which may send more requests");
+            planned.resize(targets.len(), Err(fault));
+        }
+        planned.extend(join_all(looks).await);
+        let is_change =
+            |plan: &&Result<Change, Fault>| matches!(plan, Ok(Change::Patch(_) | Change::Create));
+        changes = planned.iter().filter(is_change).count();
+    }
+    planned
 }
 
 /// What is to be done about one record.

@@ -50,7 +50,10 @@ fn sent(
     homes: &[Home],
     respond: impl FnMut(&Heard) -> Result<Answer, FetchError>,
 ) -> (Vec<Sent>, Vec<String>) {
-    let peer = Peer::new(respond);
+    sent_to(&Peer::new(respond), homes)
+}
+
+fn sent_to(peer: &Peer<'_>, homes: &[Home]) -> (Vec<Sent>, Vec<String>) {
     let wanted: Vec<Wanted<'_>> = homes
         .iter()
         .map(|home| Wanted {
@@ -60,7 +63,7 @@ fn sent(
         })
         .collect();
     let wanted: Vec<&Wanted<'_>> = wanted.iter().collect();
-    let sent = run(send(&peer, BASE, TOKEN, &wanted));
+    let sent = run(send(peer, BASE, TOKEN, &wanted));
     let heard = peer.heard().into_iter().map(|heard| {
         let authorization = ("authorization".to_owned(), format!("Bearer {TOKEN}"));
         assert!(heard.headers.contains(&authorization));

@@ -27,6 +27,7 @@ SELECT json_object(
                WHERE service = ?1 AND ended = 1 ORDER BY at DESC LIMIT 1)),
   'start', json((SELECT json_object('at', at, 'rid', rid) FROM heartbeats
                  WHERE service = ?1 AND ended = 0 ORDER BY at DESC LIMIT 1)),
+  'minute', (SELECT CASE book WHEN '' THEN 0 ELSE book ->> 'minute' END FROM book),
   'run_started', (SELECT at FROM heartbeats WHERE service = ?1 AND ended = 0 AND rid = ?2)) AS found";
 
 /// A beat that is there already, or of a run that has ended already, changes nothing.
@@ -70,6 +71,8 @@ pub struct LastBeats {
 pub struct BeforeBeat {
     pub end: Option<Beat>,
     pub start: Option<Beat>,
+    /// The minute of the cron's last run, since the epoch.
+    pub minute: i64,
     /// When the run began that has the beat's own id.
     pub run_started: Option<i64>,
 }
@@ -100,6 +103,14 @@ pub struct BeatRow {
     pub metrics: Option<BTreeMap<String, f64>>,
     pub log: Option<String>,
     pub log_bytes_cut: u32,
+}
+
+impl BeforeBeat {
+    /// When the newest beat came, in milliseconds since the epoch.
+    pub fn newest(&self) -> Option<i64> {
+        let (end, start) = (self.end.as_ref(), self.start.as_ref());
+        end.map(|end| end.at).max(start.map(|start| start.at))
+    }
 }
 
 impl LastBeats {

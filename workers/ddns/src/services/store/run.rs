@@ -9,11 +9,14 @@ use worker::D1PreparedStatement;
 
 use super::{Store, beats, history, read, write};
 use crate::services::{
-    book::{Book, Hour, Windows},
+    book::{Book, Hour, MINUTE, Windows},
     daily::Work,
 };
 
 const BOOK: &str = "SELECT revision || ' ' || book AS found FROM book WHERE id = 1";
+
+const MINUTE_RUN: &str =
+    "SELECT CASE book WHEN '' THEN '0' ELSE CAST(book ->> 'minute' AS TEXT) END AS found FROM book";
 
 /// Whoever comes with an old revision breaks the NOT NULL of it, and so the transaction.
 const SWAP: &str = "\
@@ -154,6 +157,12 @@ impl Store {
                 None => None,
             },
         })
+    }
+
+    /// The moment, by the clock or by the cron's last run: whichever is later.
+    pub async fn moment(&self, clock: Timestamp) -> Result<Timestamp, Failure> {
+        let minute: i64 = self.query(MINUTE_RUN, &[]).await?;
+        Ok(clock.max(Timestamp::from_seconds(minute * MINUTE)))
     }
 
     /// Writes what a run came to, with the statements of others: all of it, or nothing when another

@@ -233,6 +233,33 @@ fn lists_that_are_odd_change_nothing() {
     assert_eq!(heard.len(), 10);
 }
 
+#[test]
+fn a_run_with_few_requests_changes_some_hosts_and_leaves_the_others_to_the_next_one() {
+    let names: Vec<String> = (0..12).map(|n| format!("h{n}.example.com")).collect();
+    let records: Vec<_> = names
+        .iter()
+        .map(|name| (&name[..name.len() - 12], "A", name.as_str(), "8.8.4.4"))
+        .collect();
+    let dns = Dns::of(&records);
+    let mut homes: Vec<Home> = names.iter().map(|name| home(name, "8.8.8.8", "")).collect();
+    for home in &mut homes {
+        home.provider.zone = "example.com".parse().ok();
+    }
+    let mut runs = 0;
+    while !homes.is_empty() {
+        runs += 1;
+        let peer = Peer::new(|heard| match heard.url.as_str() {
+            url if url.ends_with("/batch") => error(400, 1004, "DNS Validation Error"),
+            _ => dns.respond(heard),
+        });
+        let (outcome, _) = sent_to(&peer.at_most(12), &homes);
+        let mut each = outcome.iter();
+        homes.retain(|_| !each.next().is_some_and(Sent::is_done));
+        assert!(runs < 5, "{outcome:?}");
+    }
+    assert_eq!(dns.contents(), ["8.8.8.8"; 12]);
+}
+
 /// A body as the API, somebody in between, or nobody would send it.
 fn body() -> impl Strategy<Value = String> {
     let record = |content: &'static str| json!({"id": "r1", "name": "home.example.com", "type": "A", "content": content});
