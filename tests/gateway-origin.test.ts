@@ -236,6 +236,17 @@ describe("an answer", () => {
     assert.deepEqual(stripped.headers["set-cookie"], ["a=1; Path=/app; HttpOnly", ...cookies.slice(1, 3), "d=4; Path=/app/x"]);
   });
 
+  test("with an early hint, or of an old server, is the answer that it ends in", async () => {
+    for (const [bytes, text] of [
+      ["HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok"],
+      ["HTTP/1.0 200 OK\r\n\r\nold", "old"],
+    ] as const) {
+      broken.behave((socket) => socket.once("data", () => socket.end(bytes)));
+      const answer = await gateway.request("/broken");
+      assert.deepEqual([answer.status, answer.text], [200, text]);
+    }
+  });
+
   test("loses its hop-by-hop headers", async () => {
     const hops = "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\n";
     broken.behave((socket) => socket.once("data", () => socket.end(`HTTP/1.1 200 OK\r\n${hops}X-End: kept\r\nContent-Length: 2\r\n\r\nok`)));
@@ -369,6 +380,10 @@ describe("an origin", () => {
       "HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n",
       "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nhello",
       "HTTP/1.1 200 OK\r\nX: ",
+      "HTTP/1.1 600 Strange\r\nContent-Length: 2\r\n\r\nok",
+      "HTTP/1.1 199 Strange\r\nContent-Length: 2\r\n\r\nok",
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk",
       "\0\0\0\0",
     ]) {
       broken.behave((socket) => socket.once("data", () => socket.end(bytes)));

@@ -15,6 +15,7 @@ mod name;
 pub mod pack;
 mod problem;
 pub mod prometheus;
+pub mod services;
 mod sha1;
 pub mod site;
 pub mod status;
@@ -22,7 +23,7 @@ mod timestamp;
 pub mod token;
 
 pub use field::Field;
-pub use name::{Channel, InvalidName, PackName, SiteName, TargetId};
+pub use name::{AlertName, Channel, InvalidName, PackName, ServiceId, SiteName, TargetId};
 pub use problem::{Code, Problem};
 pub use sha1::{InvalidSha1, Sha1};
 pub use timestamp::Timestamp;

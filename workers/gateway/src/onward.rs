@@ -29,8 +29,16 @@ pub const DROPPED: &[&str] = &[
 ];
 
 /// What `Connection` may name without it being dropped: it says how, not that it ends here, or the
-/// request would mean something else without it.
-const KEPT: [&str; 4] = ["close", "upgrade", "authorization", "cookie"];
+/// request would mean something else without it. Nor what the platform says (`CF-…`).
+const KEPT: [&str; 7] = [
+    "authorization",
+    "close",
+    "content-length",
+    "content-type",
+    "cookie",
+    "origin",
+    "upgrade",
+];
 
 /// What a request says about itself, as far as it decides about headers.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,7 +53,10 @@ pub fn dropped(said: Said<'_>) -> Vec<String> {
     let hops = said.connection.unwrap_or("").split(',');
     names.extend(
         hops.map(|name| name.trim().to_ascii_lowercase())
-            .filter(|name| !name.is_empty() && !KEPT.contains(&name.as_str())),
+            .filter(|name| {
+                let kept = name.starts_with("cf-") || KEPT.contains(&name.as_str());
+                !name.is_empty() && !kept
+            }),
     );
     if !is_websocket(said.upgrade) {
         names.push("upgrade".to_owned());
@@ -111,13 +122,13 @@ mod tests {
     #[test]
     fn what_connection_names_ends_here_too() {
         let said = Said {
-            connection: Some("close, X-Hop ,, Upgrade, Cookie"),
+            connection: Some("close, X-Hop ,, Upgrade, Cookie, CF-Connecting-IP"),
             upgrade: Some("h2c"),
         };
         let names = dropped(said);
         assert!(names.contains(&"x-hop".to_owned()));
         assert!(names.contains(&"upgrade".to_owned()));
-        for kept in ["close", "cookie", "authorization", ""] {
+        for kept in ["close", "cookie", "authorization", "cf-connecting-ip", ""] {
             assert!(!names.contains(&kept.to_owned()), "{kept}");
         }
     }

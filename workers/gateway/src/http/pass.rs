@@ -99,10 +99,18 @@ impl Passage<'_> {
             set,
             milliseconds: self.route.timeout_seconds * 1000,
         };
-        onward.send().await.map_err(|error| match error {
+        let response = onward.send().await.map_err(|error| match error {
             NoAnswer::Broken(words) => self.broken(&words),
             NoAnswer::Late => self.late(),
-        })
+        })?;
+        match response.status() {
+            200..=599 => Ok(response),
+            101 if onward::is_websocket(upgrade.as_deref()) => Ok(response),
+            status => {
+                native::dismiss(&response);
+                Err(self.broken(&format!("an answer with the status {status}")))
+            }
+        }
     }
 
     /// The headers that the gateway sets.
