@@ -223,9 +223,10 @@ proptest! {
         let _ = (mapping.reference(&value), mapping.refresh(&value), mapping.cookie(&value));
     }
 
-    /// Inside and out again is the same place.
+    /// Inside and out again is the same place. (Unless the path inside begins with the prefix, too:
+    /// then the origin is taken to know where it is shown.)
     #[test]
-    fn a_path_reads_back(rest in "(/[a-z]{1,3}){0,4}/?", strip: bool, base in "|/base") {
+    fn a_path_reads_back(rest in "(/[a-p]{1,3}){0,4}/?", strip: bool, base in "|/base") {
         let origin = origin(&format!("{NAS}{base}"), strip);
         let mapping = mapping(&origin, "/qq");
         let public = format!("/qq{rest}");
