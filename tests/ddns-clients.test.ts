@@ -154,6 +154,8 @@ describe("health", () => {
   let system: System;
   before(async () => {
     system = await start({ ddns: { hosts: HOSTS } });
+    // What these say of themselves is part of it.
+    for (const worker of [system.pack, system.status]) await worker.scheduled(cron);
   });
   after(() => system?.close());
 
@@ -181,7 +183,8 @@ describe("health", () => {
     const after = await health();
     assert.equal(after.answer.status, 200);
     assert.equal(after.body.status, "pass");
-    const checks = Object.values(after.body.checks).flat() as any[];
+    const own = Object.entries<any>(after.body.checks).filter(([name]) => !/^(pack|status)\./.test(name));
+    const checks = own.flatMap(([, checks]) => checks);
     assert.ok(checks.length >= 2);
     for (const check of checks) {
       assert.equal(check.status, "pass");

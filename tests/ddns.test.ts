@@ -235,7 +235,7 @@ describe("the log", () => {
     assert.deepEqual(hosts.map((host: any) => host.host), HOSTS.map(({ host }) => host));
     const { updated_at, ...home } = hosts[0];
     assert.ok(Math.abs(Date.parse(updated_at) - Date.now()) < 10_000);
-    assert.deepEqual(home, { host: HOME, ipv4: "8.8.8.8", ipv6: V6, seen: null, dns: null, agree: null, next_refresh_at: null, providers: [] });
+    assert.deepEqual(home, { host: HOME, ipv4: "8.8.8.8", ipv6: V6, seen: { ipv4: "9.9.9.9", ipv6: null }, dns: null, agree: false, difference: "vpn-or-proxy", next_refresh_at: null, providers: [] });
     assert.deepEqual([hosts[1].ipv4, hosts[1].ipv6, hosts[1].updated_at], [null, null, null]);
   });
 

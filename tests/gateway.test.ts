@@ -129,11 +129,18 @@ describe("a host", () => {
 
   test("of its own does not see the paths of the others", async () => {
     for (const [host, paths] of Object.entries({
-      "motd.localhost": ["/ip", "/nic/update", "/api/packs", "/health"],
+      "motd.localhost": ["/ip", "/nic/update", "/api/packs", "/api/health"],
       "rp.localhost": ["/ip", "/api/status", "/nic/update", "/api/ddns/log"],
       "ddns.localhost": ["/api/status", "/api/packs", "/api/pack/latest"],
     })) {
       for (const path of paths) isNotFound(await raw(path, { Host: host }), `${host}${path}`);
+    }
+  });
+
+  test("of any name is well, whatever its routes", async () => {
+    for (const host of ["motd.localhost", "rp.localhost", "ddns.localhost", "unknown.example.com", "203.0.113.7"]) {
+      const answer = await raw("/health", { Host: host });
+      assert.deepEqual([answer.status, answer.text.trimEnd()], [200, "healthy"], host);
     }
   });
 

@@ -11,7 +11,7 @@ const { Miniflare } = require("miniflare");
 
 const COMPATIBILITY_DATE = "2026-11-01";
 
-export type Bindings = Record<string, { type: "r2" | "kv" | "json" | "text"; name?: string; id?: string; value?: unknown }>;
+export type Bindings = Record<string, { type: "r2" | "kv" | "d1" | "json" | "text"; name?: string; id?: string; value?: unknown }>;
 
 export type Modules = { mainModule: string; modules: Record<string, { type: "esm" | "wasm"; contents: string | Uint8Array }> };
 
@@ -31,10 +31,15 @@ export function built(worker: string): Modules {
   return { mainModule: "index.js", modules };
 }
 
-/** The part of it that is used here. */
+/** The parts that are used here. */
+export type Database = {
+  exec(sql: string): Promise<unknown>;
+  prepare(sql: string): { all<Row>(): Promise<{ results: Row[] }> };
+};
 type Miniflare = {
   dispose(): Promise<void>;
-  getWorker(): Promise<{ scheduled(options: { cron: string }): Promise<{ outcome: string }> }>;
+  getWorker(): Promise<{ scheduled(options: { cron: string; scheduledTime?: Date }): Promise<{ outcome: string }> }>;
+  getD1Database(binding: string): Promise<Database>;
 };
 
 /** A worker that runs, and the process that runs it. */
@@ -51,14 +56,15 @@ export class Running {
     this.#folder = folder;
   }
 
-  static async start(modules: Modules, env: Bindings): Promise<Running> {
+  /** `log` gets what the worker logs. */
+  static async start(modules: Modules, env: Bindings, log: (message: string) => void = () => {}): Promise<Running> {
     const folder = mkdtempSync(join(tmpdir(), "genkan-bench-"));
     const before = new Set(workerds());
     const miniflare = new Miniflare({
       host: "127.0.0.1",
       port: 0,
       telemetry: { enabled: false },
-      handleStructuredLogs: () => {}, // made and written by the runtime all the same, but not printed here
+      handleStructuredLogs: ({ message }: { message: string }) => log(message), // made and written all the same, but not printed here
       resourcePersistencePath: folder,
       logRequests: false,
       workers: [
@@ -93,11 +99,27 @@ export class Running {
     return (Number(fields[11]) + Number(fields[12])) * 10;
   }
 
-  /** One run of the cron. */
-  async scheduled(): Promise<void> {
+  /** One run of the cron, as if it were this time. */
+  async scheduled(scheduledTime?: Date): Promise<void> {
     const worker = await this.#miniflare.getWorker();
-    const { outcome } = await worker.scheduled({ cron: "* * * * *" });
+    const { outcome } = await worker.scheduled({ cron: "* * * * *", ...(scheduledTime && { scheduledTime }) });
     if (outcome !== "ok") throw new Error(`the cron ended with ${outcome}`);
+  }
+
+  database(binding: string): Promise<Database> {
+    return this.#miniflare.getD1Database(binding);
+  }
+
+  /** Gives a D1 database the tables of a worker. */
+  async migrate(binding: string, worker: string): Promise<void> {
+    const database = await this.database(binding);
+    const folder = join(root, "workers", worker, "migrations");
+    for (const file of readdirSync(folder).sort()) {
+      const lines = readFileSync(join(folder, file), "utf8").split("\n");
+      // A statement a line, without comments: that is what `exec` takes.
+      const text = lines.map((line) => line.replace(/--.*$/, "").trim()).join(" ");
+      await database.exec(text.replace(/;\s*/g, ";\n").trim());
+    }
   }
 
   async stop(): Promise<void> {

@@ -166,7 +166,7 @@ export async function start(options: Options = {}): Promise<System> {
         ...options[name],
       },
       secrets: {
-        ...(name !== "gateway" && secrets),
+        ...secrets,
         ...(name === "pack" && options.packSecrets),
         ...(name === "ddns" && options.ddnsSecrets),
       },

@@ -164,7 +164,7 @@ function built(worker: string): Modules {
 }
 
 /** Children of this process that are the runtime. */
-function runtimes(): number[] {
+export function runtimes(): number[] {
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Result, bail};
 
 use crate::project::Project;
-use crate::{building, process};
+use crate::{building, nginx, process};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -25,12 +25,17 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
         }
     };
     building::build(project, &[])?;
-    process::run(
-        project
-            .command("node")?
-            .arg(format!("bench/{name}.ts"))
-            .args(&args.arguments),
-    )
+    let mut command = project.command("node")?;
+    command
+        .arg(format!("bench/{name}.ts"))
+        .args(&args.arguments);
+    if name == "gateway" {
+        match nginx::unpacked(project) {
+            Ok(program) => drop(command.env("NGINX", program)),
+            Err(error) => println!("bench: without nginx, since it cannot be had: {error:#}"),
+        }
+    }
+    process::run(&mut command)
 }
 
 fn names(project: &Project) -> Vec<String> {

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use toml::{Table, Value};
+use types::config::{Config as _, GatewayConfig, Pattern};
 
 use crate::project::{Project, Worker};
+use crate::surroundings;
 
 /// Reads the file that `wrangler` reads.
 pub fn read(project: &Project, worker: Worker) -> Result<Table> {
@@ -19,27 +21,42 @@ pub fn check(project: &Project, worker: Worker) -> Result<()> {
     let config = read(project, worker)?;
     let file = project.wrangler_toml(worker);
     let file = project.shown(&file);
-    check_vars(worker, &config).with_context(|| format!("{file}"))?;
-    for (name, environment) in config
-        .get("env")
-        .and_then(Value::as_table)
-        .into_iter()
-        .flatten()
-    {
+    check_vars(worker, &config, &[]).with_context(|| format!("{file}"))?;
+    for (name, environment) in environments(&config) {
         let environment = environment
             .as_table()
             .with_context(|| format!("{file}, env.{name} is not a table"))?;
-        check_vars(worker, environment).with_context(|| format!("{file}, [env.{name}]"))?;
+        let others = match worker {
+            Worker::Gateway => surroundings::of_others(project, name)?,
+            _ => Vec::new(),
+        };
+        check_vars(worker, environment, &others)
+            .with_context(|| format!("{file}, [env.{name}]"))?;
     }
     Ok(())
 }
 
-/// The typed configuration of the worker has the last word on its variables.
-pub fn check_vars(worker: Worker, config: &Table) -> Result<()> {
+/// Every `[env.<name>]`.
+fn environments(config: &Table) -> impl Iterator<Item = (&String, &Value)> {
+    let all = config.get("env").and_then(Value::as_table);
+    all.into_iter().flatten()
+}
+
+/// The typed configuration of the worker has the last word on its variables; the gateway's table is
+/// also checked against what is around it: its own bindings, and what comes to the `others`.
+pub fn check_vars(worker: Worker, config: &Table, others: &[Pattern]) -> Result<()> {
     let vars = match config.get("vars") {
         Some(vars) => serde_json::to_value(vars)?,
         None => serde_json::json!({}),
     };
+    if worker == Worker::Gateway {
+        let parsed = GatewayConfig::parse(vars)?;
+        let around = surroundings::of(config, others.to_vec());
+        let wrong = types::config::check_table(&parsed, &around);
+        let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+        return Ok(());
+    }
     types::config::check(worker.name(), vars).map_err(Into::into)
 }
 

@@ -9,7 +9,7 @@ use toml::Value;
 
 use crate::building::Size;
 use crate::project::{Project, Worker};
-use crate::{building, config, process, setup};
+use crate::{building, config, process, setup, surroundings};
 
 /// What a worker may weigh, gzipped: far below the platform's limit, because size is start-up time.
 const MOST_GZIPPED: u64 = 600_000;
@@ -42,6 +42,9 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
             let config = config::read(project, worker)?;
             let own = config.get("env").and_then(|all| all.get(env));
             let own = own.with_context(|| format!("{file} has no [env.{env}]"))?;
+            if let Some(vars) = own.get("vars").and_then(Value::as_table) {
+                surroundings::check_sizes(vars).with_context(|| format!("{file}, [env.{env}]"))?;
+            }
             ensure!(
                 args.dry_run || !has_placeholder(own),
                 "{file}, [env.{env}]: a value is still \"{PLACEHOLDER}\"; README.md tells how to make what belongs there"

@@ -26,6 +26,7 @@ use crate::secrets::{self, Tokens};
 use crate::{building, config, cron, http, process, setup};
 
 pub use self::announce::read as running;
+pub use self::prepare::STATE;
 
 /// How long the workers may take until they answer.
 const PATIENCE: Duration = Duration::from_mins(2);

@@ -12,10 +12,13 @@ mod deploy;
 mod dev;
 mod http;
 mod lint;
+mod nginx;
 mod process;
 mod project;
 mod secrets;
 mod setup;
+mod site;
+mod surroundings;
 mod testing;
 
 use std::process::ExitCode;
@@ -51,6 +54,8 @@ enum Command {
     Lint,
     /// Run one benchmark of bench/
     Bench(bench::Args),
+    /// Put a static site where the gateway serves it
+    Site(site::Args),
     /// Deploy all workers to an environment
     Deploy(deploy::Args),
 }
@@ -77,6 +82,7 @@ fn run() -> Result<()> {
         Command::Test(args) => testing::run(&project, &args),
         Command::Lint => lint::run(&project),
         Command::Bench(args) => bench::run(&project, &args),
+        Command::Site(args) => site::run(&project, &args),
         Command::Deploy(args) => deploy::run(&project, &args),
     }
 }

@@ -188,6 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_providers_is_a_comment_that_would_work() {
+        let (about, example) = PROVIDERS.trim_end().split_once('\n').unwrap();
+        let secret = example.strip_prefix("# PROVIDERS='").unwrap();
+        let secret: serde_json::Value =
+            serde_json::from_str(secret.strip_suffix('\'').unwrap()).unwrap();
+        assert!(about.starts_with("# "));
+        assert!(secret["home"]["password"].is_string() && secret["zone"]["token"].is_string());
+        let after = tokens().put_into(PROVIDERS).unwrap();
+        assert!(after.starts_with(PROVIDERS) && after.ends_with("'\n"));
+    }
+
+    #[test]
     fn other_secrets_survive_new_tokens() {
         let line = tokens().line().unwrap();
         let after = tokens().put_into("OTHER=1\nTOKENS='[]'\n").unwrap();

@@ -1,12 +1,31 @@
 //! Small request bodies, as JSON.
 
+use js_sys::{Array, Uint8Array};
 use serde::de::DeserializeOwned;
 use types::Code;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use worker::Request;
+use worker::{Request, web_sys::ReadableStream};
 
 use crate::Failure;
+
+#[wasm_bindgen(inline_js = "
+export async function last(body, most, limit) {
+  let [chunks, kept, length] = [[], 0, 0];
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    length += chunk.byteLength;
+    kept += chunk.byteLength;
+    if (length > limit) break;
+    while (kept - chunks[0].byteLength >= most) kept -= chunks.shift().byteLength;
+  }
+  const all = new Uint8Array(await new Blob(chunks).arrayBuffer());
+  return [all.subarray(Math.max(0, all.length - most)), length];
+}")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    async fn last(body: &ReadableStream, most: u32, limit: u32) -> Result<JsValue, JsValue>;
+}
 
 /// The largest body that is read into memory, in bytes.
 const LIMIT: usize = 64 * 1024;
@@ -58,6 +77,50 @@ pub async fn text(request: &Request) -> Result<String, Failure> {
     };
     let text = JsFuture::from(request.inner().text().map_err(unreadable)?).await;
     Ok(text.map_err(unreadable)?.as_string().unwrap_or_default())
+}
+
+/// The end of a body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tail {
+    pub bytes: Vec<u8>,
+    /// How long the whole is.
+    pub length: usize,
+}
+
+/// The last bytes of a body, at most `most`, whether it says its length or not: 413 when the whole
+/// is longer than `limit`, 400 when it breaks off.
+pub async fn tail(request: &Request, most: u32, limit: u32) -> Result<Tail, Failure> {
+    let too_large = || {
+        let detail = format!("the body has more than {limit} bytes");
+        Failure::new(Code::TooLarge, detail)
+    };
+    let said = request.headers().get("content-length")?;
+    let said = said.and_then(|length| length.parse::<u64>().ok());
+    if said.is_some_and(|length| length > u64::from(limit)) {
+        return Err(too_large());
+    }
+    let Some(body) = request.inner().body() else {
+        return Ok(Tail::default());
+    };
+    let unreadable = |error: JsValue| {
+        let detail = format!("the body could not be read: {error:?}");
+        Failure::new(Code::BadRequest, detail)
+    };
+    let parts: Array = last(&body, most, limit)
+        .await
+        .map_err(unreadable)?
+        .unchecked_into();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a length that is little more than `limit` at most"
+    )]
+    let length = parts.get(1).as_f64().unwrap_or_default() as usize;
+    if length > limit as usize {
+        return Err(too_large());
+    }
+    let bytes = parts.get(0).unchecked_into::<Uint8Array>().to_vec();
+    Ok(Tail { bytes, length })
 }
 
 /// An object as a `T`. The error names the member that is wrong.

@@ -15,14 +15,19 @@ use crate::{Failure, stream};
 export async function first(database, sql, text) {
   return await database.prepare(sql).bind(text).first("found");
 }
-export async function batch(database, sql, text) {
-  await database.batch(sql.map((one) => database.prepare(one).bind(text)));
+export async function batch(database, statements, text) {
+  const results = await database.batch(statements.map((sql) => database.prepare(sql).bind(text)));
+  return JSON.stringify(results.map(({ results }) => results.map(({ found }) => found ?? "")));
 }"#)]
 extern "C" {
     #[wasm_bindgen(catch)]
     async fn first(database: &JsValue, sql: &str, text: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch)]
-    async fn batch(database: &JsValue, sql: Vec<String>, text: &str) -> Result<JsValue, JsValue>;
+    async fn batch(
+        database: &JsValue,
+        statements: Vec<String>,
+        text: &str,
+    ) -> Result<JsValue, JsValue>;
 }
 
 /// Runs one statement with one parameter, and gives the column `found` of its first row. The error
@@ -33,18 +38,27 @@ pub async fn run(
     sql: &str,
     text: &str,
 ) -> Result<Option<String>, Failure> {
-    let database = database(env, binding)?;
-    let found = first(&database, sql, text).await;
-    let found = found.map_err(|error| failed(binding, &error))?;
-    Ok(found.as_string())
+    let found = first(&database(env, binding)?, sql, text).await;
+    Ok(found.map_err(|error| failed(binding, &error))?.as_string())
 }
 
 /// Runs statements that each have the same one parameter, in one transaction: all of them or none.
 pub async fn run_all(env: &Env, binding: &str, sql: &[&str], text: &str) -> Result<(), Failure> {
-    let database = database(env, binding)?;
-    let sql = sql.iter().copied().map(str::to_owned).collect();
-    let done = batch(&database, sql, text).await;
-    done.map(drop).map_err(|error| failed(binding, &error))
+    transaction(env, binding, sql, text).await.map(drop)
+}
+
+/// The same; gives the column `found` of every row of each statement, as text.
+pub async fn transaction(
+    env: &Env,
+    binding: &str,
+    sql: &[&str],
+    text: &str,
+) -> Result<Vec<Vec<String>>, Failure> {
+    let statements = sql.iter().copied().map(str::to_owned).collect();
+    let found = batch(&database(env, binding)?, statements, text).await;
+    let found = found.map_err(|error| failed(binding, &error))?;
+    serde_json::from_str(&found.as_string().unwrap_or_default())
+        .map_err(|error| Failure::internal(format!("{binding}: {error}")))
 }
 
 fn database(env: &Env, binding: &str) -> Result<JsValue, Failure> {
@@ -75,7 +89,7 @@ pub fn statement(
 
 /// What to do about an error that says that the database of a worker has no tables; `None` for any
 /// other.
-pub fn cure(error: &worker::Error, binding: &str, worker: &str) -> Option<String> {
+pub fn cure(error: &impl ToString, binding: &str, worker: &str) -> Option<String> {
     error.to_string().contains("no such table").then(|| {
         format!(
             "the migrations of the database have not been applied: `npx wrangler d1 migrations \

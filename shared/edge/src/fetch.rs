@@ -12,7 +12,7 @@ use worker::url::form_urlencoded;
 use crate::stream::words;
 
 #[wasm_bindgen(inline_js = "
-export async function exchange(method, url, pairs, body, milliseconds, limit, redirect) {
+export async function exchange(service, method, url, pairs, body, milliseconds, limit, redirect) {
   const controller = new AbortController();
   const begun = Date.now();
   let [late, failure, timer] = [false, 'invalid'];
@@ -26,7 +26,7 @@ export async function exchange(method, url, pairs, body, milliseconds, limit, re
       timer = setTimeout(() => reject(late = true), milliseconds);
     });
     const work = async () => {
-      const response = await fetch(request);
+      const response = await (service ?? globalThis).fetch(request);
       failure = 'broken';
       out.status = response.status;
       out.headersMs = Date.now() - begun;
@@ -58,6 +58,7 @@ extern "C" {
     type Exchanged;
     #[wasm_bindgen(catch)]
     async fn exchange(
+        service: &JsValue,
         method: &str,
         url: &str,
         pairs: Array,
@@ -178,6 +179,12 @@ impl fmt::Display for FetchError {
 
 /// Sends a request and reads its answer.
 pub async fn send(request: Request<'_>) -> Result<Answer, FetchError> {
+    send_to(&JsValue::UNDEFINED, request).await
+}
+
+/// The same to the worker behind a service binding, whatever the host of the URL; to the network, if
+/// that is undefined.
+pub async fn send_to(service: &JsValue, request: Request<'_>) -> Result<Answer, FetchError> {
     let pairs = Array::new();
     for (name, value) in request.headers {
         pairs.push(&JsValue::from_str(name));
@@ -188,6 +195,7 @@ pub async fn send(request: Request<'_>) -> Result<Answer, FetchError> {
         Redirect::Manual => "manual",
     };
     let exchanged = exchange(
+        service,
         request.method,
         request.url,
         pairs,

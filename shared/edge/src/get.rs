@@ -1,10 +1,23 @@
 //! Small answers of other servers, as text.
 
+use wasm_bindgen::JsValue;
+
 use crate::fetch::{self, Request};
 
 /// What a URL answers with 200, within this time and at most this long; else what went wrong.
 /// Nothing redirects.
 pub async fn text(
+    url: &str,
+    accept: &str,
+    milliseconds: u32,
+    limit: u32,
+) -> Result<String, String> {
+    text_from(&JsValue::UNDEFINED, url, accept, milliseconds, limit).await
+}
+
+/// The same, asked of the worker behind a service binding.
+pub async fn text_from(
+    service: &JsValue,
     url: &str,
     accept: &str,
     milliseconds: u32,
@@ -16,7 +29,7 @@ pub async fn text(
         limit,
         ..Request::get(url)
     };
-    let answer = fetch::send(request)
+    let answer = fetch::send_to(service, request)
         .await
         .map_err(|error| error.to_string())?;
     match answer.status {

@@ -1,6 +1,6 @@
 //! The edge: everything that workers share and that names the Workers runtime.
 //!
-//! A worker's `lib.rs` hands each event to [`serve`], [`relay`] or [`tick`]; below that, this crate holds the
+//! A worker's `lib.rs` hands each event to [`serve`] or [`tick`]; below that, this crate holds the
 //! one way to read configuration, check a token, answer, log, tell the time, and reach KV, R2 and
 //! sockets.
 
@@ -14,6 +14,7 @@ pub mod config;
 mod contract;
 pub mod d1;
 pub mod doh;
+pub mod email;
 mod failure;
 pub mod fetch;
 mod fresh;
@@ -21,13 +22,16 @@ pub mod get;
 pub mod health;
 pub mod kv;
 pub mod log;
+pub mod peer;
 pub mod prepared;
 mod query;
 pub mod queue;
 pub mod r2;
 mod random;
+pub mod range;
 pub mod reply;
 mod serve;
+pub mod signature;
 pub mod socket;
 pub mod stream;
 
@@ -36,4 +40,4 @@ pub use failure::{Failure, method_not_allowed, not_found};
 pub use fresh::{Fresh, Got};
 pub use query::query;
 pub use random::random_bytes;
-pub use serve::{Audience, ErrorFormat, Route, relay, serve, tick};
+pub use serve::{Audience, ErrorFormat, Route, serve, tick};

@@ -20,6 +20,27 @@ pub(crate) struct RequestLine<'a> {
     pub error: Option<&'a str>,
 }
 
+/// A request that was passed on, and how its answer began.
+#[derive(Debug, Serialize)]
+pub struct PassedLine<'a> {
+    pub worker: &'a str,
+    /// The route's name.
+    pub route: &'a str,
+    /// Who answered; null when the worker itself did without a route.
+    pub upstream: Option<&'a str>,
+    pub method: &'a str,
+    pub status: u16,
+    /// The length that the answer declares; null when it is not known before its end.
+    pub bytes: Option<u64>,
+    /// From the request to the first byte of its answer.
+    pub first_byte_ms: i64,
+    /// The trace id (W3C Trace Context).
+    pub trace: &'a str,
+    /// What the client is not told of a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'a str>,
+}
+
 #[derive(Serialize)]
 struct Line<'a> {
     level: &'a str,
@@ -44,7 +65,15 @@ pub(crate) fn fast(worker: &str, route: &str, method: &str, status: u16) -> Stri
 }
 
 pub(crate) fn request(line: &RequestLine<'_>) {
-    if line.status >= 500 {
+    by_status(line.status, line);
+}
+
+pub fn passed(line: &PassedLine<'_>) {
+    by_status(line.status, line);
+}
+
+fn by_status(status: u16, line: &impl Serialize) {
+    if status >= 500 {
         console_error!("{}", json(line));
     } else {
         console_log!("{}", json(line));

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use types::Problem;
-use worker::{Method, Request, Response, ResponseBuilder, web_sys};
+use worker::{Method, Request, Response, ResponseBuilder};
 
 use crate::{Failure, clock, log, reply};
 
@@ -91,34 +91,6 @@ pub async fn serve<R: Route>(
         route: name,
         method: method.as_ref(),
         status: response.status_code(),
-        duration_ms: clock::millis() - started,
-        error: error.as_deref(),
-    });
-    Ok(response)
-}
-
-/// Answers one request by passing it on: what `work` gives leaves natively, as it came; what it
-/// fails with becomes a problem. `work` also gives the route's name for the log.
-pub async fn relay(
-    worker: &'static str,
-    method: &Method,
-    work: impl Future<Output = (String, Result<web_sys::Response, Failure>)>,
-) -> worker::Result<web_sys::Response> {
-    let started = clock::millis();
-    let (route, result) = work.await;
-    let (response, error) = match result {
-        Ok(response) => (response, None),
-        Err(failure) => {
-            let (response, error) = answer_failure(failure, ErrorFormat::Problem)?;
-            let head = *method == Method::Head;
-            (finish(response, Audience::Public, head)?.into(), error)
-        }
-    };
-    log::request(&log::RequestLine {
-        worker,
-        route: &route,
-        method: method.as_ref(),
-        status: response.status(),
         duration_ms: clock::millis() - started,
         error: error.as_deref(),
     });

@@ -40,18 +40,52 @@ pub struct RefusedAddress {
 /// What a client reported: what can be used of it, and what cannot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reported {
-    #[serde(flatten)]
-    pub addresses: Addresses,
+    pub ipv4: Option<Ipv4Addr>,
+    pub ipv6: Option<Ipv6Addr>,
+    /// The home's IPv6 prefix, when it was told as such; its last bits are zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<Ipv6Addr>,
     pub refused: Vec<RefusedAddress>,
+}
+
+/// How a DNS provider stands with a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It has the host's addresses.
+    Current,
+    /// It is still to be told, or is being told.
+    Pending,
+    /// It did not take what it was told last; it is told again.
+    Failing,
+    /// It has the addresses and forgets them within two days, since it was not told for days.
+    Expiring,
+    /// It has forgotten the host.
+    Expired,
 }
 
 /// What a DNS provider has of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderState {
     pub provider: String,
-    pub state: String,
+    pub state: Standing,
+    /// When it forgets the host, unless it is told again; null when it never does.
     pub expires_at: Option<Timestamp>,
+    /// What went wrong last; null when nothing did.
     pub error: Option<String>,
+}
+
+/// Why the address that the home reports is not the one that it is seen at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Difference {
+    /// It reports an address of RFC 6598: its provider translates.
+    Cgnat,
+    /// It reports a private address: a router before its router translates.
+    DoubleNat,
+    /// It reports a public address and connects from another one: a tunnel, a proxy, or a second
+    /// line.
+    VpnOrProxy,
 }
 
 /// One host of `GET /api/ddns/hosts`.
@@ -59,16 +93,20 @@ pub struct ProviderState {
 pub struct HostState {
     pub host: HostName,
     /// What was reported last and taken.
-    #[serde(flatten)]
-    pub addresses: Addresses,
+    pub ipv4: Option<Ipv4Addr>,
+    pub ipv6: Option<Ipv6Addr>,
     /// Where the last report came from, as the edge saw it.
     pub seen: Option<Addresses>,
-    /// What DNS answers.
+    /// What DNS answers; null when it could not be asked.
     pub dns: Option<Addresses>,
-    /// Whether all of these are the same.
+    /// Whether all of these are the same, family by family; null when that cannot be told.
     pub agree: Option<bool>,
+    /// What the last report differs from where it came from by; left out when it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Difference>,
     /// When an address of this host changed last.
     pub updated_at: Option<Timestamp>,
+    /// When its providers are told again, even if nothing changes.
     pub next_refresh_at: Option<Timestamp>,
     pub providers: Vec<ProviderState>,
 }
@@ -79,12 +117,69 @@ pub struct Hosts {
     pub hosts: Vec<HostState>,
 }
 
+/// What became, or would become, of one update at one DNS provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProviderOutcome {
+    /// It took the addresses.
+    Done,
+    /// It did not, for now.
+    Failed,
+    /// It does not want them: the credentials or its records are to be looked at.
+    Refused,
+    /// It has them already and was not asked.
+    Current,
+    /// It asked to be left alone until later, or somebody else is telling it.
+    Waiting,
+    /// It would be told.
+    WouldSend,
+    /// It forgets the host soon.
+    Expiring,
+}
+
 /// What a DNS provider answered to one update.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderResult {
     pub provider: String,
-    pub result: String,
+    pub result: ProviderOutcome,
+    /// In words, without anything secret.
     pub detail: Option<String>,
+}
+
+/// The body of `POST /api/ddns/report`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportRequest {
+    /// Without: every host that the token is for.
+    pub hostnames: Option<Vec<String>>,
+    pub ipv4: Option<String>,
+    /// With neither: the address that the report comes from.
+    pub ipv6: Option<String>,
+    /// Changes nothing and tells what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What became of a report about one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostReport {
+    /// As it was named; null when none was.
+    pub host: Option<String>,
+    /// The dyndns2 code: `good`, `nochg`, `dnserr`.
+    pub result: String,
+    /// The host's addresses; null when the report was refused.
+    pub before: Option<Addresses>,
+    pub after: Option<Addresses>,
+    pub providers: Vec<ProviderResult>,
+    /// Why it was not done, or why nothing was to be done.
+    pub why: Option<String>,
+}
+
+/// The answer to `POST /api/ddns/report`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportAnswer {
+    pub hosts: Vec<HostReport>,
+    pub dry_run: bool,
 }
 
 /// One report about one host.
@@ -123,20 +218,66 @@ mod tests {
     fn a_host_is_pinned() {
         let state = HostState {
             host: "home.example.com".parse().unwrap(),
-            addresses: Addresses {
-                ipv4: Some(Ipv4Addr::new(8, 8, 8, 8)),
-                ipv6: None,
-            },
+            ipv4: Some(Ipv4Addr::new(8, 8, 8, 8)),
+            ipv6: None,
             seen: None,
             dns: None,
             agree: None,
+            difference: None,
             updated_at: Some(Timestamp::from_seconds(1_795_255_200)),
             next_refresh_at: None,
             providers: Vec::new(),
         };
+        let told = HostState {
+            difference: Some(Difference::VpnOrProxy),
+            providers: vec![ProviderState {
+                provider: "mydns/home".to_owned(),
+                state: Standing::Failing,
+                expires_at: Some(Timestamp::from_seconds(1_795_255_200)),
+                error: Some("answered 503".to_owned()),
+            }],
+            ..state.clone()
+        };
         assert_eq!(
             serde_json::to_string(&Hosts { hosts: vec![state] }).unwrap(),
             r#"{"hosts":[{"host":"home.example.com","ipv4":"8.8.8.8","ipv6":null,"seen":null,"dns":null,"agree":null,"updated_at":"2026-11-21T10:00:00Z","next_refresh_at":null,"providers":[]}]}"#
+        );
+        assert_eq!(
+            serde_json::to_string(&told).unwrap(),
+            r#"{"host":"home.example.com","ipv4":"8.8.8.8","ipv6":null,"seen":null,"dns":null,"agree":null,"difference":"vpn-or-proxy","updated_at":"2026-11-21T10:00:00Z","next_refresh_at":null,"providers":[{"provider":"mydns/home","state":"failing","expires_at":"2026-11-21T10:00:00Z","error":"answered 503"}]}"#
+        );
+    }
+
+    #[test]
+    fn a_report_and_its_answer_are_pinned() {
+        let request: ReportRequest =
+            serde_json::from_str(r#"{"hostnames":["home.example.com"],"ipv4":"8.8.8.8"}"#).unwrap();
+        assert_eq!(
+            (request.ipv4.as_deref(), request.dry_run),
+            (Some("8.8.8.8"), false)
+        );
+        let hosts = vec![HostReport {
+            host: Some("home.example.com".to_owned()),
+            result: "good".to_owned(),
+            before: Some(Addresses::default()),
+            after: Some(Addresses {
+                ipv4: Some(Ipv4Addr::new(8, 8, 8, 8)),
+                ipv6: None,
+            }),
+            providers: vec![ProviderResult {
+                provider: "cloudflare/zone".to_owned(),
+                result: ProviderOutcome::WouldSend,
+                detail: None,
+            }],
+            why: None,
+        }];
+        let answer = ReportAnswer {
+            hosts,
+            dry_run: true,
+        };
+        assert_eq!(
+            serde_json::to_string(&answer).unwrap(),
+            r#"{"hosts":[{"host":"home.example.com","result":"good","before":{"ipv4":null,"ipv6":null},"after":{"ipv4":"8.8.8.8","ipv6":null},"providers":[{"provider":"cloudflare/zone","result":"would-send","detail":null}],"why":null}],"dry_run":true}"#
         );
     }
 
@@ -153,7 +294,9 @@ mod tests {
             client: Some("ddclient/3.10.0".to_owned()),
             host: Some("home.example.com".to_owned()),
             reported: Reported {
-                addresses,
+                ipv4: addresses.ipv4,
+                ipv6: addresses.ipv6,
+                prefix: None,
                 refused: vec![RefusedAddress {
                     address: "192.168.1.2".to_owned(),
                     reason: "private".to_owned(),

@@ -1,5 +1,5 @@
-//! Names of packs, channels and targets: `[a-z0-9][a-z0-9-]{0,31}`, safe in a URL, a key and a
-//! log line.
+//! Names of packs, channels, targets, services and alert channels: `[a-z0-9][a-z0-9-]{0,31}`, safe in
+//! a URL, a key and a log line.
 
 use std::{fmt, str::FromStr};
 
@@ -75,12 +75,24 @@ name! {
     PackName
 }
 name! {
+    /// A static site: what lies in R2 under `sites/<name>/`.
+    SiteName
+}
+name! {
     /// A channel of a pack: `stable`, `beta`, any name.
     Channel
 }
 name! {
     /// A Minecraft server whose status is kept.
     TargetId
+}
+name! {
+    /// A service whose health is watched.
+    ServiceId
+}
+name! {
+    /// A channel that alerts are sent to.
+    AlertName
 }
 
 impl PackName {

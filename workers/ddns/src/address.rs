@@ -34,7 +34,9 @@ pub enum Refusal {
     Malformed,
     NotPublic(Range),
     /// An IPv4 address where only an IPv6 one belongs.
-    WrongFamily,
+    V4InV6,
+    /// An IPv6 address where only an IPv4 one belongs.
+    V6InV4,
     /// Another public address of the same family came along: there is no telling which one holds.
     Ambiguous,
 }
@@ -64,7 +66,8 @@ impl fmt::Display for Refusal {
         match self {
             Self::Malformed => f.write_str("malformed"),
             Self::NotPublic(range) => range.fmt(f),
-            Self::WrongFamily => f.write_str("ipv4-in-ipv6-field"),
+            Self::V4InV6 => f.write_str("ipv4-in-ipv6-field"),
+            Self::V6InV4 => f.write_str("ipv6-in-ipv4-field"),
             Self::Ambiguous => f.write_str("ambiguous"),
         }
     }
@@ -168,6 +171,32 @@ pub fn judge(text: &str) -> Result<IpAddr, Refusal> {
     }
 }
 
+/// The bits of a network that a host of the home has in common with the others.
+const LAN_PREFIX: u8 = 64;
+
+/// Reads an IPv6 prefix, as routers write it (`2001:4860:4860::/64`), and judges it. Without a
+/// length it is one of 64 bits. What follows the prefix is zero in what is given.
+pub fn judge_prefix(text: &str) -> Result<Ipv6Addr, Refusal> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, length.parse().map_err(|_| Refusal::Malformed)?),
+        None => (text, LAN_PREFIX),
+    };
+    if !(16..=128).contains(&length) {
+        return Err(Refusal::Malformed);
+    }
+    match judge(address)? {
+        IpAddr::V4(_) => Err(Refusal::V4InV6),
+        IpAddr::V6(address) => Ok(Ipv6Addr::from_bits(
+            address.to_bits() & types::config::prefix_mask(length),
+        )),
+    }
+}
+
+/// Whether an address is a public one, Cloudflare's included.
+pub fn is_public(address: IpAddr) -> bool {
+    matches!(unfit(address), None | Some(Range::Cloudflare))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -259,6 +288,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_prefix_is_read_with_and_without_its_length() {
+        for (text, prefix) in [
+            ("2001:4860:4860::/64", "2001:4860:4860::"),
+            ("2001:4860:4860:12ff::1/56", "2001:4860:4860:1200::"),
+            ("2001:4860:4860:1::1", "2001:4860:4860:1::"),
+        ] {
+            assert_eq!(judge_prefix(text), Ok(prefix.parse().unwrap()), "{text}");
+        }
+        for (text, refusal) in [
+            ("fd00::/64", Refusal::NotPublic(Range::UniqueLocal)),
+            ("2001:db8::/32", Refusal::NotPublic(Range::Documentation)),
+            ("8.8.8.0/24", Refusal::V4InV6),
+            ("2001:4860::/0", Refusal::Malformed),
+            ("2001:4860::/129", Refusal::Malformed),
+            ("2001:4860::/", Refusal::Malformed),
+            ("/64", Refusal::Malformed),
+            ("", Refusal::Malformed),
+        ] {
+            assert_eq!(judge_prefix(text), Err(refusal), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_taken_is_global_by_the_standard_librarys_own_tests(bits: u128, bits4: u32) {
@@ -276,6 +328,7 @@ mod tests {
         #[test]
         fn any_text_is_judged(text in "\\PC{0,60}") {
             let _ = judge(&text);
+            let _ = judge_prefix(&text);
         }
     }
 }

@@ -21,6 +21,10 @@ pub enum Code {
     /// None of the addresses can be used.
     Dnserr,
     Badauth,
+    /// Too many updates, too many wrong passwords, or a host that goes to and fro.
+    Abuse,
+    /// The database or a provider that matters did not take it. Trying again helps.
+    Failed,
 }
 
 impl Code {
@@ -34,7 +38,13 @@ impl Code {
             Self::NotYours => "!yours",
             Self::Dnserr => "dnserr",
             Self::Badauth => "badauth",
+            Self::Abuse => "abuse",
+            Self::Failed => "911",
         }
+    }
+
+    pub const fn succeeded(self) -> bool {
+        matches!(self, Self::Good | Self::Nochg)
     }
 
     /// The HTTP status of an answer that has this line alone.
@@ -45,6 +55,8 @@ impl Code {
             Self::Badauth => 401,
             Self::NotYours => 403,
             Self::Nohost => 404,
+            Self::Abuse => 429,
+            Self::Failed => 503,
         }
     }
 }
@@ -58,23 +70,34 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// One line a code; the addresses that were taken are echoed where they were. One host that
-    /// succeeded makes it 200; otherwise the first line decides.
-    pub fn of(codes: &[Code], taken: Addresses) -> Self {
-        let status = |code: &Code| code.status();
-        let first = codes.first().map_or(400, status);
-        let succeeded = codes.iter().any(|code| code.status() == 200);
-        let lines: Vec<_> = codes.iter().map(|code| line(*code, taken)).collect();
+    /// One line a host: its code and, where that is a success, the addresses that it has been
+    /// given. One host that succeeded makes it 200; otherwise one that is to be tried again makes
+    /// it 503, and else the first line decides.
+    pub fn of(lines: &[(Code, Addresses)]) -> Self {
         Self {
-            status: if succeeded { 200 } else { first },
-            body: lines.join("\n"),
+            status: status(&lines.iter().map(|(code, _)| *code).collect::<Vec<_>>()),
+            body: lines.iter().map(line).collect::<Vec<_>>().join("\n"),
         }
+    }
+
+    /// What concerns the whole request.
+    pub fn whole(code: Code) -> Self {
+        Self::of(&[(code, Addresses::default())])
     }
 }
 
-fn line(code: Code, taken: Addresses) -> String {
+/// The HTTP status of an answer that has these codes.
+pub fn status(codes: &[Code]) -> u16 {
+    let mut all = codes.iter();
+    let succeeded = all.clone().find(|code| code.succeeded());
+    let failed = all.clone().find(|code| **code == Code::Failed);
+    let deciding = succeeded.or(failed).or_else(|| all.next());
+    deciding.map_or(400, |code| code.status())
+}
+
+fn line((code, taken): &(Code, Addresses)) -> String {
     let word = code.as_str();
-    if code.status() != 200 {
+    if !code.succeeded() {
         return word.to_owned();
     }
     match (taken.ipv4, taken.ipv6) {
@@ -94,7 +117,8 @@ mod tests {
             ipv4: "8.8.8.8".parse().ok(),
             ipv6: "2001:4860:4860::8888".parse().ok(),
         };
-        let answer = Answer::of(codes, taken);
+        let lines: Vec<_> = codes.iter().map(|code| (*code, taken)).collect();
+        let answer = Answer::of(&lines);
         (answer.status, answer.body)
     }
 
@@ -110,7 +134,7 @@ mod tests {
                 ipv4: v4.and_then(|v4| v4.parse().ok()),
                 ipv6: v6.and_then(|v6| v6.parse().ok()),
             };
-            assert_eq!(Answer::of(&[Code::Nochg], taken).body, line);
+            assert_eq!(Answer::of(&[(Code::Nochg, taken)]).body, line);
         }
     }
 
@@ -123,6 +147,21 @@ mod tests {
     }
 
     #[test]
+    fn each_host_is_echoed_its_own_address() {
+        let v6 = |text: &str| Addresses {
+            ipv4: None,
+            ipv6: text.parse().ok(),
+        };
+        let answer = Answer::of(&[
+            (Code::Good, v6("2001:200::1")),
+            (Code::Nochg, v6("2001:200::2")),
+            (Code::Failed, v6("2001:200::3")),
+        ]);
+        assert_eq!(answer.body, "good 2001:200::1\nnochg 2001:200::2\n911");
+        assert_eq!(answer.status, 200);
+    }
+
+    #[test]
     fn without_a_success_the_status_is_an_error() {
         for (codes, status) in [
             (&[Code::Nohost][..], 404),
@@ -131,6 +170,9 @@ mod tests {
             (&[Code::Dnserr, Code::Dnserr], 400),
             (&[Code::Numhost], 400),
             (&[Code::Badauth], 401),
+            (&[Code::Abuse], 429),
+            (&[Code::Failed], 503),
+            (&[Code::Nohost, Code::Failed], 503),
             (&[], 400),
         ] {
             assert_eq!(answer(codes).0, status, "{codes:?}");
@@ -147,6 +189,8 @@ mod tests {
             Code::NotYours,
             Code::Dnserr,
             Code::Badauth,
+            Code::Abuse,
+            Code::Failed,
         ] {
             for success in ["ok", "good", "true", "updated", "success", "nochg"] {
                 assert!(!code.as_str().contains(success), "{code:?}");

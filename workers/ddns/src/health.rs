@@ -1,79 +1,225 @@
-//! How this worker is, as `GET /api/health` says it: does the database answer, does the cron run.
+//! How the system is, as `GET /api/health` says it: does the database answer, does the cron run, do
+//! DNS providers and alert channels take what they are sent, how is what is watched, and what do the
+//! other workers say of themselves.
+//!
+//! `fail` is a database that does not answer, a service that is down and `critical`, and what another
+//! worker calls a failure; all else is a warning. What the reader may not see is not in it, neither by
+//! name nor in the status.
 
 use std::collections::BTreeMap;
 
 use types::{
     Timestamp,
-    health::{Check, Health, HealthStatus, Observed},
+    config::services::Service,
+    health::{Check, Health, HealthStatus},
+    services::{self, ServiceState},
 };
+
+use crate::services::Budget;
 
 /// The cron runs each minute; later than this is late.
 const LATE_SECONDS: i64 = 180;
+/// The part of D1's allowance, in percent, from which on there is little left.
+const NEARLY_USED: u64 = 90;
 
-/// What was found out about the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the database says.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Database {
-    /// It answered, and this is when the cron ran last, if it ever did.
     Answered {
         millis: i64,
+        /// When the cron ran last, if it ever did.
         ticked_at: Option<Timestamp>,
     },
     Failed,
 }
 
+/// How those do that are told something: DNS providers, or alert channels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receivers {
+    pub count: usize,
+    /// Those that fail: a name, and why; for operators alone.
+    pub failing: Vec<(String, String)>,
+    /// Those that soon forget what they were told.
+    pub expiring: usize,
+    /// What waits for them.
+    pub waiting: u32,
+}
+
+/// A service with its configuration.
+pub type Watched<'a> = (&'a Service, services::Service);
+
+/// All that was found out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<'a> {
+    pub database: Database,
+    /// `None` where none are configured, or the database did not say.
+    pub providers: Option<Receivers>,
+    pub channels: Option<Receivers>,
+    /// The services that the reader may see.
+    pub services: Vec<Watched<'a>>,
+    /// What the others say of themselves, by their name; `None` when they say nothing.
+    pub members: Vec<(&'static str, Option<Health>)>,
+    pub budget: Budget,
+    /// Whether the reader may read names and errors.
+    pub for_operator: bool,
+}
+
 /// The health at `now`.
-pub fn health(now: Timestamp, database: Database) -> Health {
-    let mut checks = BTreeMap::new();
-    let store = passing("OPS_DB", "datastore", now);
-    let store = match database {
-        Database::Failed => Check {
-            status: HealthStatus::Fail,
-            output: Some("the database does not answer; the log says why".to_owned()),
-            ..store
-        },
+pub fn health(now: Timestamp, found: &Found<'_>) -> Health {
+    let mut checks: BTreeMap<String, Vec<Check>> = BTreeMap::new();
+    let mut add = |name: &str, check| checks.entry(name.to_owned()).or_default().push(check);
+    let store = Check::pass("OPS_DB", "datastore", now);
+    match &found.database {
+        Database::Failed => {
+            let words = "the database does not answer; the log says why".to_owned();
+            let failed = store.unless(Some((HealthStatus::Fail, words)));
+            add("ops-db:responseTime", failed);
+        }
         Database::Answered { millis, ticked_at } => {
-            checks.insert("cron:age".to_owned(), vec![cron(now, ticked_at)]);
-            Check {
-                observed: Some(observed(millis, "ms")),
-                ..store
+            add("ops-db:responseTime", store.measured(*millis, "ms"));
+            add("cron:age", cron(now, *ticked_at));
+            add("ops-db:rowsWritten", rows_written(now, found.budget));
+        }
+    }
+    if let Some(providers) = &found.providers {
+        let check = receivers(now, "providers", "DNS providers", providers, found);
+        add("providers:failing", check);
+    }
+    if let Some(channels) = &found.channels {
+        let check = receivers(now, "alerts", "alert channels", channels, found);
+        add("alerts:failing", check);
+    }
+    for (service, shown) in &found.services {
+        let down = if service.critical {
+            HealthStatus::Fail
+        } else {
+            HealthStatus::Warn
+        };
+        let name = format!("service.{}:state", shown.id);
+        add(&name, state(now, shown, down));
+    }
+    for (name, health) in &found.members {
+        match health {
+            None => {
+                let words = format!("{name} does not answer");
+                let check = Check::pass(name, "component", now);
+                let silent = check.unless(Some((HealthStatus::Warn, words)));
+                add(&format!("{name}:responseTime"), silent);
+            }
+            Some(health) => {
+                for (key, checks) in &health.checks {
+                    for check in checks {
+                        add(&format!("{name}.{key}"), check.clone());
+                    }
+                }
             }
         }
-    };
-    checks.insert("ops-db:responseTime".to_owned(), vec![store]);
+    }
     Health::of("ddns", checks)
 }
 
-fn cron(now: Timestamp, ticked_at: Option<Timestamp>) -> Check {
-    let age = ticked_at.map(|at| now - at);
-    // No number in these words: they stay the same while the state does.
-    let late = match age {
-        None => Some("the cron has never run"),
-        Some(age) => (age > LATE_SECONDS).then_some("the cron has not run for over 3 minutes"),
+/// The health of one service.
+pub fn of_service(now: Timestamp, shown: &services::Service) -> Health {
+    let at = shown.last_checked_at.unwrap_or(now);
+    let mut checks = BTreeMap::new();
+    let name = |measured: &str| format!("{}:{measured}", shown.id);
+    let state = state(now, shown, HealthStatus::Fail);
+    checks.insert(name("state"), vec![state]);
+    if let Some(latency_ms) = shown.latency_ms {
+        let check = Check::pass(&shown.id, "component", at);
+        checks.insert(
+            name("responseTime"),
+            vec![check.measured(latency_ms.into(), "ms")],
+        );
+    }
+    Health::of(&shown.id, checks)
+}
+
+/// What a state means. What is paused or in maintenance is as it is meant to be.
+fn state(now: Timestamp, shown: &services::Service, down: HealthStatus) -> Check {
+    let status = match shown.state {
+        ServiceState::Up | ServiceState::Paused | ServiceState::Maintenance => None,
+        ServiceState::Degraded | ServiceState::Unknown => Some(HealthStatus::Warn),
+        ServiceState::Down => Some(down),
     };
-    Check {
-        observed: age.map(|age| observed(age, "s")),
-        status: late.map_or(HealthStatus::Pass, |_| HealthStatus::Warn),
-        output: late.map(str::to_owned),
-        ..passing("ddns", "system", now)
+    let wrong = status.map(|status| {
+        let reason = shown.reason.as_deref().unwrap_or("no reason is known");
+        (status, format!("{}: {reason}", shown.state.as_str()))
+    });
+    let at = shown.last_checked_at.unwrap_or(now);
+    Check::pass(&shown.id, "component", at).unless(wrong)
+}
+
+fn cron(now: Timestamp, ticked_at: Option<Timestamp>) -> Check {
+    let check = Check::pass("cron", "system", now);
+    // No number in these words: they stay the same while the state does.
+    let late = |words: &str| Some((HealthStatus::Warn, words.to_owned()));
+    match ticked_at {
+        None => check.unless(late("the cron has never run")),
+        Some(at) => {
+            let age = (now - at).max(0);
+            let late = late("the cron has not run for over 3 minutes");
+            check
+                .measured(age, "s")
+                .unless(late.filter(|_| age > LATE_SECONDS))
+        }
     }
 }
 
-fn passing(id: &str, kind: &str, now: Timestamp) -> Check {
-    Check {
-        component_id: id.to_owned(),
-        component_type: kind.to_owned(),
-        observed: None,
-        status: HealthStatus::Pass,
-        time: now,
-        output: None,
-    }
+/// What the configured services write, of what an account may.
+fn rows_written(now: Timestamp, budget: Budget) -> Check {
+    let allowed = crate::services::ROWS_WRITTEN_A_DAY;
+    let nearly = u64::from(budget.rows_written) * 100 >= u64::from(allowed) * NEARLY_USED;
+    let wrong = nearly.then(|| {
+        let words = format!(
+            "the services write nearly all of the {allowed} rows that D1's free plan has for a day"
+        );
+        (HealthStatus::Warn, words)
+    });
+    Check::pass("OPS_DB", "datastore", now)
+        .measured(budget.rows_written.into(), "rows/day")
+        .unless(wrong)
 }
 
-fn observed(value: i64, unit: &str) -> Observed {
-    Observed {
-        observed_value: value,
-        observed_unit: unit.to_owned(),
+/// How many fail; which, and why, operators are told alone.
+fn receivers(
+    now: Timestamp,
+    id: &str,
+    what: &str,
+    receivers: &Receivers,
+    found: &Found<'_>,
+) -> Check {
+    let Receivers {
+        count,
+        failing,
+        expiring,
+        waiting,
+    } = receivers;
+    let mut words = Vec::new();
+    if !failing.is_empty() {
+        let mut said = format!("{} of {count} {what} fail", failing.len());
+        if found.for_operator {
+            let named: Vec<_> = failing
+                .iter()
+                .map(|(name, error)| format!("{name}: {error}"))
+                .collect();
+            said = format!("{said} ({})", named.join("; "));
+        }
+        words.push(said);
     }
+    if *expiring > 0 {
+        words.push(format!(
+            "{expiring} of {count} {what} forget a host within two days"
+        ));
+    }
+    if *waiting > 0 && !failing.is_empty() {
+        words.push("what they were to be told waits".to_owned());
+    }
+    let wrong = (!words.is_empty()).then(|| (HealthStatus::Warn, words.join("; ")));
+    let failing = i64::try_from(failing.len()).unwrap_or(i64::MAX);
+    Check::pass(id, "system", now)
+        .measured(failing, what)
+        .unless(wrong)
 }
 
 /// What stays the same while nothing but time passes: statuses and words, to be tagged.
@@ -93,15 +239,31 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_255_200);
 
+    fn well() -> Found<'static> {
+        Found {
+            database: Database::Answered {
+                millis: 2,
+                ticked_at: Some(NOW),
+            },
+            providers: None,
+            channels: None,
+            services: Vec::new(),
+            members: Vec::new(),
+            budget: Budget {
+                rows_written: 10,
+                rows_read: 10,
+            },
+            for_operator: false,
+        }
+    }
+
     fn ticked(seconds_ago: Option<i64>) -> Health {
         let ticked_at = seconds_ago.map(|seconds| NOW.plus_seconds(-seconds));
-        health(
-            NOW,
-            Database::Answered {
-                millis: 2,
-                ticked_at,
-            },
-        )
+        let database = Database::Answered {
+            millis: 2,
+            ticked_at,
+        };
+        health(NOW, &Found { database, ..well() })
     }
 
     #[test]
@@ -110,7 +272,11 @@ mod tests {
         assert_eq!(ticked(Some(180)).status, HealthStatus::Pass);
         assert_eq!(ticked(Some(181)).status, HealthStatus::Warn);
         assert_eq!(ticked(None).status, HealthStatus::Warn);
-        assert_eq!(health(NOW, Database::Failed).status, HealthStatus::Fail);
+        let found = Found {
+            database: Database::Failed,
+            ..well()
+        };
+        assert_eq!(health(NOW, &found).status, HealthStatus::Fail);
     }
 
     #[test]
@@ -118,5 +284,91 @@ mod tests {
         assert_eq!(state_of(&ticked(Some(1))), state_of(&ticked(Some(60))));
         assert_ne!(state_of(&ticked(Some(1))), state_of(&ticked(Some(600))));
         assert_ne!(state_of(&ticked(None)), state_of(&ticked(Some(600))));
+    }
+
+    #[test]
+    fn another_worker_is_joined_under_its_name_and_its_silence_is_a_warning() {
+        let broken = Check::pass("control", "datastore", NOW)
+            .unless(Some((HealthStatus::Warn, "no control document".to_owned())));
+        let status = Health::of_named("status", [("control:document", broken)]);
+        let found = Found {
+            members: vec![("pack", None), ("status", Some(status))],
+            ..well()
+        };
+        let health = health(NOW, &found);
+        assert_eq!(health.status, HealthStatus::Warn);
+        let said = |name: &str| health.checks[name][0].output.clone().unwrap();
+        assert_eq!(said("status.control:document"), "no control document");
+        assert_eq!(said("pack:responseTime"), "pack does not answer");
+    }
+
+    #[test]
+    fn who_fails_and_why_is_for_operators_alone() {
+        let channels = Receivers {
+            count: 2,
+            failing: vec![("ops-chat".to_owned(), "answered 404".to_owned())],
+            expiring: 0,
+            waiting: 3,
+        };
+        let mut found = Found {
+            channels: Some(channels),
+            ..well()
+        };
+        let said = |found: &Found<'_>| {
+            let health = health(NOW, found);
+            assert_eq!(health.status, HealthStatus::Warn);
+            health.checks["alerts:failing"][0].output.clone().unwrap()
+        };
+        assert_eq!(
+            said(&found),
+            "1 of 2 alert channels fail; what they were to be told waits"
+        );
+        found.for_operator = true;
+        assert!(said(&found).contains("ops-chat: answered 404"));
+    }
+
+    #[test]
+    fn a_budget_that_is_nearly_used_is_a_warning() {
+        let budget = Budget {
+            rows_written: 90_000,
+            rows_read: 0,
+        };
+        let found = Found { budget, ..well() };
+        assert_eq!(health(NOW, &found).status, HealthStatus::Warn);
+    }
+
+    fn shown(state: ServiceState) -> services::Service {
+        services::Service {
+            id: "web".to_owned(),
+            name: "Website".to_owned(),
+            group: None,
+            kind: "http".to_owned(),
+            state,
+            since: None,
+            latency_ms: Some(20),
+            last_checked_at: Some(NOW),
+            uptime: services::Uptime::default(),
+            reason: Some("timeout: no answer".to_owned()),
+            depends_on: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_service_fails_when_it_is_down() {
+        for (state, status) in [
+            (ServiceState::Up, HealthStatus::Pass),
+            (ServiceState::Paused, HealthStatus::Pass),
+            (ServiceState::Maintenance, HealthStatus::Pass),
+            (ServiceState::Degraded, HealthStatus::Warn),
+            (ServiceState::Unknown, HealthStatus::Warn),
+            (ServiceState::Down, HealthStatus::Fail),
+        ] {
+            let health = of_service(NOW, &shown(state));
+            assert_eq!(health.status, status, "{state:?}");
+            assert_eq!(health.service_id, "web");
+            let check = &health.checks["web:state"][0];
+            assert_eq!(check.output.is_none(), status == HealthStatus::Pass);
+            assert_eq!(health.checks["web:responseTime"].len(), 1);
+        }
     }
 }

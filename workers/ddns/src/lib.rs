@@ -1,21 +1,31 @@
 //! Dynamic DNS for the home line, and health.
 //!
-//! State: the home's addresses, the log of every report and the time of the last cron, in D1
-//! (`OPS_DB`). The routes are in `http`, the scheduled work in `cron`.
+//! State, in D1 (`OPS_DB`): the home's addresses, the log of every report, what each DNS provider
+//! has of them, and the time of the last cron. The routes are in `http`, the scheduled work in `cron`.
+//! A report goes from `update` (what was sent) through `address` and `report` (what can be taken of
+//! it) to `intake`, which puts it into the `book` and lets `fanout` tell the providers; `plan` says
+//! who is to be told when, `refresh` is the cron's part. `store`, `ports` and `providers` reach the
+//! outside.
 
 mod address;
+mod alerts;
+mod book;
+mod checks;
 mod cron;
 mod dyndns2;
+mod fanout;
 mod health;
 mod http;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "what hosts send through it comes with the fan-out"
-)]
+mod intake;
+mod limits;
+mod plan;
+mod ports;
 mod providers;
+mod refresh;
 mod report;
+mod services;
 mod store;
+mod truth;
 mod update;
 
 use edge::{clock, config::Cached};

@@ -1,9 +1,23 @@
-//! The front door: sends a request to a worker by host name and path.
+//! The front door: sends a request to a worker, an origin or a site by host name and path.
 //!
-//! State: none. The table is `[[vars.routes]]`; its rules are in `routes`.
+//! State: none. The table is `[[vars.routes]]`; its rules are in `routes` and `front`.
 
+mod asked;
+mod explain;
+mod front;
 mod http;
+mod join;
+mod onward;
+mod origin;
+mod own;
+mod page;
+mod protection;
 mod routes;
+mod site;
+mod trace;
+mod visitor;
+#[cfg(test)]
+mod worked_tables;
 
 use worker::{Context, Env, Request, event, web_sys};
 
@@ -11,5 +25,5 @@ const WORKER: &str = "gateway";
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<web_sys::Response> {
-    edge::relay(WORKER, &request.method(), http::pass_on(&request, &env)).await
+    http::serve(&request, &env).await
 }

@@ -8,18 +8,10 @@ use std::collections::HashMap;
 
 use types::config::{HostPattern, Route};
 
-/// Where a request goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// The route as logs name it.
-    pub name: String,
-    /// The service binding.
-    pub binding: String,
-}
-
 /// All routes, by host and path prefix.
 #[derive(Debug, Default)]
 pub struct Table {
+    routes: Vec<Route>,
     exact: HashMap<String, Paths>,
     /// By suffix: `*.example.com` is at `example.com`.
     below: HashMap<String, Paths>,
@@ -29,31 +21,37 @@ pub struct Table {
 /// The routes of one host pattern.
 #[derive(Debug, Default)]
 struct Paths {
-    /// By prefix without a slash at the end.
-    by_prefix: HashMap<String, Destination>,
+    /// By prefix without a slash at the end: the number of its route.
+    by_prefix: HashMap<String, usize>,
     /// How many segments the longest prefix has.
     depth: usize,
 }
 
 impl Table {
-    pub fn new(routes: &[Route]) -> Self {
+    pub fn new(routes: Vec<Route>) -> Self {
         let mut table = Self::default();
-        for route in routes {
+        for (index, route) in routes.iter().enumerate() {
             let paths = match &route.host {
                 HostPattern::Exact(host) => table.exact.entry(host.clone()).or_default(),
                 HostPattern::Below(suffix) => table.below.entry(suffix.clone()).or_default(),
                 HostPattern::Any => &mut table.any,
             };
-            paths.add(route);
+            paths.add(route.path.as_str(), index);
         }
+        table.routes = routes;
         table
     }
 
-    /// The destination of a request to `host` (a port and a dot at the end do not count, nor does
-    /// case) for `path`, which starts with `/`.
-    pub fn find(&self, host: &str, path: &str) -> Option<&Destination> {
-        let host = name_of(host);
-        self.paths(&host).find(path)
+    /// The route of a request to `host`, in lower case and without port, for `path`, which starts with
+    /// `/`.
+    pub fn find(&self, host: &str, path: &str) -> Option<&Route> {
+        let index = self.paths(host).find(path)?;
+        self.routes.get(index)
+    }
+
+    /// Whether the host has routes of its own, so that those for every host are not looked at.
+    pub fn names(&self, host: &str) -> bool {
+        !std::ptr::eq(self.paths(host), &raw const self.any)
     }
 
     fn paths(&self, host: &str) -> &Paths {
@@ -72,19 +70,14 @@ impl Table {
 }
 
 impl Paths {
-    fn add(&mut self, route: &Route) {
-        let prefix = route.path.as_str();
-        let destination = Destination {
-            name: route.to_string(),
-            binding: route.binding(),
-        };
+    fn add(&mut self, prefix: &str, index: usize) {
         self.depth = self.depth.max(prefix.matches('/').count());
         // The configuration has no prefix twice.
-        self.by_prefix.insert(prefix.to_owned(), destination);
+        self.by_prefix.insert(prefix.to_owned(), index);
     }
 
     /// Walks up from the first `depth` segments; what is below those cannot decide.
-    fn find(&self, path: &str) -> Option<&Destination> {
+    fn find(&self, path: &str) -> Option<usize> {
         let end = path
             .match_indices('/')
             .nth(self.depth)
@@ -92,23 +85,11 @@ impl Paths {
         let mut prefix = path.get(..end)?;
         loop {
             if let Some(found) = self.by_prefix.get(prefix) {
-                return Some(found);
+                return Some(*found);
             }
             prefix = prefix.get(..prefix.rfind('/')?)?;
         }
     }
-}
-
-/// A host as the table names it: without port and dot at the end, in lower case.
-fn name_of(host: &str) -> String {
-    let port = host.rsplit_once(':').map(|(_, port)| port);
-    let bare = match port {
-        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            &host[..host.len() - port.len() - 1]
-        }
-        _ => host,
-    };
-    bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -132,9 +113,9 @@ mod tests {
     }
 
     fn found(rows: &[(&str, &str)], host: &str, path: &str) -> Option<String> {
-        let table = Table::new(&routes(rows));
+        let table = Table::new(routes(rows));
         let found = table.find(host, path)?;
-        Some(found.name.trim_end_matches(" -> w").to_owned())
+        Some(found.to_string().trim_end_matches(" -> w").to_owned())
     }
 
     const TABLE: &[(&str, &str)] = &[
@@ -173,21 +154,6 @@ mod tests {
         ] {
             assert_eq!(to("other.test", path).as_deref(), route, "{path}");
         }
-    }
-
-    #[test]
-    fn a_host_is_found_in_any_case_with_port_and_dot() {
-        for host in [
-            "rp.example.com",
-            "RP.Example.COM",
-            "rp.example.com:8787",
-            "rp.example.com.",
-            "rp.example.com.:443",
-        ] {
-            assert_eq!(to(host, "/a").as_deref(), Some("rp.example.com/"), "{host}");
-        }
-        assert_eq!(to("[::1]:8787", "/ip").as_deref(), Some("*/ip"));
-        assert_eq!(to("", "/ip").as_deref(), Some("*/ip"));
     }
 
     #[test]
@@ -246,14 +212,14 @@ mod tests {
             let rows: Vec<_> = rows.iter().map(|(host, path)| (host.as_str(), path.as_str())).collect();
             let routes = routes(&rows);
             prop_assert_eq!(routes.len(), rows.len());
-            let table = Table::new(&routes);
-            let found = table.find(&host, &path).map(|found| found.name.clone());
+            let table = Table::new(routes.clone());
+            let found = table.find(&host, &path).map(Route::to_string);
             prop_assert_eq!(found, scan(&routes, &host, &path));
         }
 
         #[test]
         fn any_request_is_looked_up(host in "\\PC{0,40}", path in "/\\PC{0,40}") {
-            let _ = Table::new(&routes(TABLE)).find(&host, &path);
+            let _ = Table::new(routes(TABLE)).find(&host, &path);
         }
     }
 }

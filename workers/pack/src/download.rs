@@ -8,9 +8,10 @@
 use edge::{
     Failure,
     cache::{self, Fills, Miss},
-    conditional, not_found, stream,
+    conditional, not_found,
+    range::{Wanted, content_range, wanted},
+    stream,
 };
-use http_range_header::{EndPosition, StartPosition, parse_range_header};
 use types::{Code, Sha1, config::PackConfig};
 use worker::{
     Bucket, Context, Env, Headers, Method, Object, Range, Request, Response, ResponseBuilder,
@@ -33,49 +34,6 @@ const SMALL: u64 = 8 * 1024 * 1024;
 
 thread_local! {
     static FILLS: Fills = Fills::default();
-}
-
-/// What a request wants of an object of known size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Whole,
-    /// One range: offset and length, both inside the object.
-    Part {
-        offset: u64,
-        length: u64,
-    },
-    Unsatisfiable,
-}
-
-/// Reads a `Range` header (RFC 9110, section 14.2). What is malformed, or asks for several ranges,
-/// counts as not there: the whole is always a right answer.
-fn wanted(range: Option<&str>, size: u64) -> Wanted {
-    let Some(range) = range.filter(|range| !range.contains(',')) else {
-        return Wanted::Whole;
-    };
-    let suffix = range.strip_prefix("bytes=-").unwrap_or_default();
-    if !suffix.is_empty() && suffix.bytes().all(|digit| digit == b'0') {
-        return Wanted::Unsatisfiable;
-    }
-    // The crate takes an empty suffix for malformed, and its `validate` refuses
-    // one that is longer than the object, which RFC 9110 takes as the whole.
-    let parsed = parse_range_header(range).ok();
-    let Some(spec) = parsed.as_ref().and_then(|parsed| parsed.ranges.first()) else {
-        return Wanted::Whole;
-    };
-    let (first, last) = match (spec.start, spec.end) {
-        (StartPosition::FromLast(suffix), _) => (size.saturating_sub(suffix), u64::MAX),
-        (StartPosition::Index(first), EndPosition::LastByte) => (first, u64::MAX),
-        (StartPosition::Index(first), EndPosition::Index(last)) => (first, last),
-    };
-    match last.min(size.saturating_sub(1)) {
-        _ if last < first => Wanted::Whole,
-        _ if first >= size => Wanted::Unsatisfiable,
-        last => Wanted::Part {
-            offset: first,
-            length: last - first + 1,
-        },
-    }
 }
 
 /// `GET /packs/<sha1>.zip`, and HEAD.
@@ -280,10 +238,6 @@ impl Blob {
     }
 }
 
-fn content_range(offset: u64, length: u64, size: u64) -> String {
-    format!("bytes {offset}-{}/{size}", offset + length - 1)
-}
-
 /// Whether the `Content-Range` of an answer is the one that a `Range` asks for.
 fn means(range: &str, said: &str) -> bool {
     let size = said
@@ -293,47 +247,4 @@ fn means(range: &str, said: &str) -> bool {
         Wanted::Part { offset, length } => said == content_range(offset, length, size),
         Wanted::Whole | Wanted::Unsatisfiable => false,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn one_range_is_read_as_rfc_9110_says() {
-        let part = |offset, length| Wanted::Part { offset, length };
-        for (range, expected) in [
-            ("bytes=0-0", part(0, 1)),
-            ("bytes=0-4", part(0, 5)),
-            ("bytes=5-", part(5, 5)),
-            ("bytes=-3", part(7, 3)),
-            ("bytes=-30", part(0, 10)),
-            ("bytes=8-99", part(8, 2)),
-            ("bytes=10-", Wanted::Unsatisfiable),
-            ("bytes=10-20", Wanted::Unsatisfiable),
-            ("bytes=-0", Wanted::Unsatisfiable),
-            ("bytes=0-1,3-4", Wanted::Whole),
-            ("bytes=", Wanted::Whole),
-            ("bytes=a-b", Wanted::Whole),
-            ("bytes=4-2", Wanted::Whole),
-            ("lines=0-1", Wanted::Whole),
-            ("", Wanted::Whole),
-        ] {
-            assert_eq!(wanted(Some(range), 10), expected, "{range:?}");
-        }
-        assert_eq!(wanted(None, 10), Wanted::Whole);
-    }
-
-    proptest! {
-        #[test]
-        fn a_part_is_never_outside_the_object(range in ".{0,40}", from: u64, to: u64, size in 1_u64..1_000_000) {
-            for range in [range, format!("bytes={from}-{to}"), format!("bytes=-{from}"), format!("bytes={from}-")] {
-                if let Wanted::Part { offset, length } = wanted(Some(&range), size) {
-                    prop_assert!(length > 0 && offset.checked_add(length).is_some_and(|end| end <= size));
-                }
-            }
-        }
-    }
 }

@@ -7,12 +7,9 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use edge::{Failure, clock, log, stream};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use edge::{Failure, clock, log, signature, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::Sha256;
 use types::{
     Timestamp,
     config::PackConfig,
@@ -91,20 +88,6 @@ impl Notice {
     }
 }
 
-/// The header `webhook-signature`. The error says what is wrong with the secret, not what it is.
-fn sign(secret: &str, id: &str, timestamp: i64, body: &str) -> Result<String, &'static str> {
-    let key = secret.strip_prefix("whsec_").unwrap_or(secret);
-    let key = BASE64_STANDARD.decode(key.trim());
-    let key = key.map_err(|_| "is not whsec_<base64>")?;
-    if key.len() < 16 {
-        return Err("has fewer than 16 bytes");
-    }
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| "is no key")?;
-    mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
-    let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
-    Ok(format!("v1,{signature}"))
-}
-
 /// Delivers a notice. An error is to be tried again.
 pub async fn deliver(env: &Env, config: &PackConfig, notice: &Notice) -> Result<(), Failure> {
     let Some(url) = &config.webhook_url else {
@@ -115,13 +98,13 @@ pub async fn deliver(env: &Env, config: &PackConfig, notice: &Notice) -> Result<
     let secret = env.secret(SECRET).map_err(|_| wrong("is not set"))?;
     let (id, body) = (format!("msg_{}", notice.id.simple()), notice.body());
     let timestamp = clock::now().as_seconds();
-    let signature = sign(&secret.to_string(), &id, timestamp, &body).map_err(wrong)?;
+    let signed = signature::sign(&secret.to_string(), &id, timestamp, &body).map_err(wrong)?;
     let headers = Headers::new();
     headers.set("Content-Type", "application/json")?;
     headers.set("User-Agent", "genkan")?;
     headers.set("webhook-id", &id)?;
     headers.set("webhook-timestamp", &timestamp.to_string())?;
-    headers.set("webhook-signature", &signature)?;
+    headers.set("webhook-signature", &signed)?;
     let mut init = RequestInit::new();
     init.with_method(Method::Post)
         .with_headers(headers)
@@ -143,28 +126,4 @@ pub async fn deliver(env: &Env, config: &PackConfig, notice: &Notice) -> Result<
     }
     log::info("webhook", &format!("{} {id} delivered", notice.r#type));
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_signature_is_that_of_the_specifications_example() {
-        let signature = sign(
-            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1_614_265_330,
-            r#"{"test": 2432232314}"#,
-        );
-        let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-        assert_eq!(signature.unwrap(), expected);
-    }
-
-    #[test]
-    fn a_secret_that_is_none_is_refused() {
-        for secret in ["", "whsec_", "whsec_AAAA", "not base64 at all!"] {
-            assert!(sign(secret, "msg_1", 0, "").is_err(), "{secret:?}");
-        }
-    }
 }

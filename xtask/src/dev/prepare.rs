@@ -30,7 +30,7 @@ pub fn configs(
         .map(|worker| {
             let config = config::read(project, worker)?;
             let config = config::for_dev(worker, config, addresses, overlay)
-                .and_then(|config| config::check_vars(worker, &config).map(|()| config))
+                .and_then(|config| config::check_vars(worker, &config, &[]).map(|()| config))
                 .with_context(|| format!("the configuration of {} for this run", worker.name()))?;
             Ok((worker, config))
         })

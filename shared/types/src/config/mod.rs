@@ -5,11 +5,13 @@
 //! one are errors that name the key.
 
 mod address;
+pub mod alerts;
 mod ddns;
 mod gateway;
 mod host;
 mod pack;
 mod providers;
+pub mod services;
 mod status;
 
 use std::{collections::HashSet, fmt, hash::Hash};
@@ -18,15 +20,27 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use address::Address;
-pub use ddns::{DdnsConfig, DdnsHost};
-pub use gateway::{GatewayConfig, HostPattern, PathPrefix, Route};
+pub use ddns::{DdnsConfig, DdnsHost, prefix_mask};
+pub use gateway::{
+    Auth, BindingName, Frame, GatewayConfig, HostPattern, Maintenance, Origin, OriginUrl,
+    PathPrefix, Pattern, Protection, Redirect, RedirectTarget, Respond, Route, Site, Surroundings,
+    Upstream, check as check_table,
+};
 pub use host::HostName;
 pub use pack::{PackConfig, PublicUrl, WebhookUrl};
 pub use providers::{Credentials, Provider, ProviderKind, ProviderSecrets, ProviderUrl};
 pub use status::{DohUrl, LegacyPing, ProxyProtocol, StatusConfig, Target, is_public_name};
 
 /// The secrets a worker may have beside its `[vars]`.
-pub const SECRETS: [&str; 3] = ["TOKENS", "WEBHOOK_SECRET", "PROVIDERS"];
+pub const SECRETS: [&str; 7] = [
+    "TOKENS",
+    "WEBHOOK_SECRET",
+    "PROVIDERS",
+    "CHECKS",
+    "ALERTS",
+    "ACCESS_CLIENT_ID",
+    "ACCESS_CLIENT_SECRET",
+];
 
 /// The workers whose configuration [`check`] knows.
 pub const WORKERS: [&str; 4] = ["gateway", "pack", "status", "ddns"];

@@ -1,12 +1,17 @@
 //! Requests in, answers out. This file finds the route; each of its modules serves a part.
 //!
 //! `health`: `GET /health`, `/api/health`. `nic`: `GET /nic/update`, `/v3/update` (dyndns2). `hosts`:
-//! `/api/ddns/…`. Here: `GET /ip`, `/openapi.json`.
+//! `/api/ddns/…`. `services`: what is watched. Here: `GET /ip`, `/openapi.json`.
 
+mod access;
 mod health;
 mod hosts;
 mod nic;
 mod query;
+mod services;
+mod take;
+
+pub use take::mark;
 
 use std::net::IpAddr;
 
@@ -27,6 +32,7 @@ pub enum Route {
     NicUpdate,
     V3Update,
     Hosts(hosts::Route),
+    Services(services::Route),
 }
 
 impl edge::Route for Route {
@@ -39,6 +45,7 @@ impl edge::Route for Route {
             Self::NicUpdate => "GET /nic/update",
             Self::V3Update => "GET /v3/update",
             Self::Hosts(route) => route.name(),
+            Self::Services(route) => route.name(),
         }
     }
 
@@ -47,6 +54,7 @@ impl edge::Route for Route {
             Self::Alive | Self::Health | Self::OpenApi | Self::Ip => Audience::Public,
             Self::NicUpdate | Self::V3Update => Audience::Operator,
             Self::Hosts(route) => route.audience(),
+            Self::Services(route) => route.audience(),
         }
     }
 
@@ -62,6 +70,9 @@ impl edge::Route for Route {
 pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
     if let ["api", "ddns", rest @ ..] = path {
         return hosts::parse(method, rest).map(Route::Hosts);
+    }
+    if let Some(route) = services::parse(method, path) {
+        return route.map(Route::Services);
     }
     let route = read_only(path).ok_or_else(|| not_found("such path"))?;
     match method {
@@ -92,6 +103,7 @@ pub async fn run(route: &Route, request: &Request, env: &Env) -> Result<Response
         Route::Ip => uncached(reply::text(200, &caller(request)?.to_string())?),
         Route::NicUpdate | Route::V3Update => nic::update(request, env).await,
         Route::Hosts(route) => hosts::run(route, request, env).await,
+        Route::Services(route) => services::run(route, request, env).await,
     }
 }
 

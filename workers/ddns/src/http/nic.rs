@@ -1,55 +1,60 @@
 //! `GET /nic/update` and `/v3/update`: dyndns2, as routers and update clients speak it.
 
-use edge::{Failure, auth, clock, reply};
-use types::{
-    ddns::Addresses,
-    token::{Action, Scope},
-};
+use edge::{Failure, auth, reply};
+use types::config::DdnsConfig;
 use worker::{Env, Method, Request, Response};
 
+use super::{
+    access::{Asker, Denied},
+    take::{Wish, take},
+};
 use crate::{
     CONFIG,
     dyndns2::{Answer, Code},
-    report::{self, Report},
-    store::Store,
-    update,
+    intake::Answered,
+    report, update,
 };
 
-/// How much of a `User-Agent` the log keeps.
-const CLIENT_CHARS: usize = 120;
-
-/// Serves an update.
+/// Serves an update. HEAD tells what GET would, and changes nothing.
 pub async fn update(request: &Request, env: &Env) -> Result<Response, Failure> {
-    let config = CONFIG.get(env)?;
-    let tokens = auth::tokens(env)?;
+    let config: &DdnsConfig = CONFIG.get(env)?;
     let presented = auth::basic_password(request.headers());
-    let token = presented.and_then(|presented| tokens.find(&presented));
-    let may_update = |scope: &Scope| scope.action == Action::DdnsUpdate;
-    let Some(token) = token.filter(|token| token.scopes.iter().any(may_update)) else {
-        let response = written(&Answer::of(&[Code::Badauth], Addresses::default()))?;
-        let challenge = "Basic realm=\"genkan\", charset=\"UTF-8\"";
-        response.headers().set("WWW-Authenticate", challenge)?;
-        return Ok(response);
+    let asker = match Asker::of(request, env, presented).await {
+        Ok(asker) if asker.updates() => asker,
+        Ok(_) | Err(Denied::Unknown) => return unknown(),
+        Err(Denied::HeldBack(seconds)) => return abuse(seconds),
+        Err(Denied::Failed(failure)) => return Err(failure),
     };
     let connecting = request.headers().get("cf-connecting-ip")?;
     let update = update::parse(&edge::query(request), connecting.as_deref());
-    let verdicts = report::judge(&update, &config.hosts, token);
-    let store = Store::new(env)?;
-    let codes = if request.method() == Method::Head {
-        report::preview(store.addresses().await?, &update.reported, &verdicts)
-    } else {
-        let client = request.headers().get("user-agent")?;
-        let client: Option<String> =
-            client.map(|client| client.chars().take(CLIENT_CHARS).collect());
-        let report = Report {
-            at: clock::now(),
-            token: &token.name,
-            client: client.as_deref(),
-            reported: &update.reported,
-        };
-        store.record(report, &verdicts).await?
+    let wish = Wish {
+        reported: &update.reported,
+        verdicts: &report::judge_hosts(&update, &config.hosts, &asker.entry),
+        home: true,
+        dry: request.method() == Method::Head,
     };
-    written(&Answer::of(&codes, update.reported.addresses))
+    match take(request, env, config, &asker, &wish).await? {
+        Answered::Limited { retry_after } => abuse(retry_after),
+        Answered::Hosts(done) => {
+            let lines: Vec<_> = done.iter().map(|done| (done.code, done.taken)).collect();
+            written(&Answer::of(&lines))
+        }
+    }
+}
+
+fn unknown() -> Result<Response, Failure> {
+    let response = written(&Answer::whole(Code::Badauth))?;
+    let challenge = "Basic realm=\"genkan\", charset=\"UTF-8\"";
+    response.headers().set("WWW-Authenticate", challenge)?;
+    Ok(response)
+}
+
+fn abuse(seconds: i64) -> Result<Response, Failure> {
+    let response = written(&Answer::whole(Code::Abuse))?;
+    response
+        .headers()
+        .set("Retry-After", &seconds.to_string())?;
+    Ok(response)
 }
 
 fn written(answer: &Answer) -> Result<Response, Failure> {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use edge::fetch::{Answer, FetchError, Request};
 use futures::FutureExt as _;
 
-use super::Http;
+use super::{Fault, Http, Sent};
 
 /// A request as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,7 @@ type Respond<'a> = dyn FnMut(&Heard) -> Result<Answer, FetchError> + 'a;
 pub struct Peer<'a> {
     respond: RefCell<Box<Respond<'a>>>,
     heard: RefCell<Vec<Heard>>,
+    most: usize,
 }
 
 impl<'a> Peer<'a> {
@@ -29,7 +30,13 @@ impl<'a> Peer<'a> {
         Self {
             respond: RefCell::new(Box::new(respond)),
             heard: RefCell::default(),
+            most: usize::MAX,
         }
+    }
+
+    /// Takes so many requests in all.
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     pub fn heard(&self) -> Vec<Heard> {
@@ -51,7 +58,12 @@ impl Http for Peer<'_> {
             body: request.body.map(owned),
         };
         self.heard.borrow_mut().push(heard.clone());
+        assert!(self.heard.borrow().len() <= self.most, "{heard:?}");
         (self.respond.borrow_mut())(&heard)
+    }
+
+    fn left(&self) -> usize {
+        self.most - self.heard.borrow().len()
     }
 }
 
@@ -67,4 +79,14 @@ pub fn answer(status: u16, text: &str) -> Answer {
 /// Runs what waits for nothing but a [`Peer`].
 pub fn run<T>(work: impl Future<Output = T>) -> T {
     work.now_or_never().unwrap()
+}
+
+/// What is expected.
+pub fn refused(detail: &str) -> Sent {
+    Fault::refused(detail).into()
+}
+
+/// The same.
+pub fn later(detail: &str) -> Sent {
+    Fault::later(detail).into()
 }

@@ -5,6 +5,7 @@
 //! Nothing is kept here. A provider's record is never deleted and never blanked; what a provider
 //! answers is quoted without credentials and cut to a bounded length.
 
+mod cloudflare;
 mod detail;
 mod live;
 mod mydns;
@@ -61,7 +62,21 @@ impl Sent {
     pub const fn is_done(&self) -> bool {
         matches!(self, Self::Done { .. })
     }
+}
 
+/// Why a provider does not have an address: [`Sent::Later`] or [`Sent::Refused`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fault {
+    Later {
+        detail: String,
+        after_seconds: Option<u32>,
+    },
+    Refused {
+        detail: String,
+    },
+}
+
+impl Fault {
     fn later(detail: impl Into<String>) -> Self {
         Self::Later {
             detail: detail.into(),
@@ -76,10 +91,28 @@ impl Sent {
     }
 }
 
+impl From<Fault> for Sent {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Later {
+                detail,
+                after_seconds,
+            } => Self::Later {
+                detail,
+                after_seconds,
+            },
+            Fault::Refused { detail } => Self::Refused { detail },
+        }
+    }
+}
+
 /// The way out.
 pub trait Http {
     /// Sends a request and reads its answer, within the request's time and limit.
     async fn send(&self, request: Request<'_>) -> Result<Answer, FetchError>;
+
+    /// How many more requests may be sent in this run.
+    fn left(&self) -> usize;
 }
 
 /// All providers, with what is needed to reach them.
@@ -92,12 +125,25 @@ pub struct Providers<'a, H> {
 }
 
 impl<H: Http> Providers<'_, H> {
-    /// Sends all that is wanted; gives what came of each, in the same order.
+    /// Sends all that is wanted; gives what came of each, in the same order. A host that is there
+    /// twice for one account is sent once.
     pub async fn send(&self, wanted: &[Wanted<'_>], now: Timestamp) -> Vec<Sent> {
         let mut accounts: BTreeMap<(ProviderKind, &str), Vec<usize>> = BTreeMap::new();
+        let mut firsts = Vec::with_capacity(wanted.len());
         for (index, one) in wanted.iter().enumerate() {
             let account = (one.provider.kind, one.provider.credentials.as_str());
-            accounts.entry(account).or_default().push(index);
+            let indices = accounts.entry(account).or_default();
+            let earlier = indices.iter().copied();
+            let same = |&index: &usize| {
+                wanted
+                    .get(index)
+                    .is_some_and(|known| known.host == one.host)
+            };
+            let first = earlier.clone().find(same);
+            if first.is_none() {
+                indices.push(index);
+            }
+            firsts.push(first.unwrap_or(index));
         }
         let sending = accounts.into_values().map(async |indices| {
             let group: Vec<_> = indices
@@ -107,13 +153,18 @@ impl<H: Http> Providers<'_, H> {
             let sent = self.send_to_one(&group, now).await;
             indices.into_iter().zip(sent).collect::<Vec<_>>()
         });
-        let mut sent: BTreeMap<usize, Sent> =
-            join_all(sending).await.into_iter().flatten().collect();
-        (0..wanted.len())
-            .map(|index| {
-                sent.remove(&index)
-                    .unwrap_or_else(|| Sent::later("nothing came back"))
-            })
+        let sent: BTreeMap<usize, Sent> = join_all(sending).await.into_iter().flatten().collect();
+        let each = firsts
+            .iter()
+            .zip(wanted)
+            .map(|(first, one)| match wanted.get(*first) {
+                Some(known) if known.addresses == one.addresses => sent.get(first).cloned(),
+                _ => Some(Sent::from(Fault::refused(format!(
+                    "{} is asked for twice, with two addresses",
+                    one.host
+                )))),
+            });
+        each.map(|sent| sent.unwrap_or_else(|| Fault::later("was not sent").into()))
             .collect()
     }
 
@@ -123,14 +174,15 @@ impl<H: Http> Providers<'_, H> {
             return Vec::new();
         };
         match self.secrets.get(first.provider) {
-            Err(error) => vec![Sent::refused(error); wanted.len()],
+            Err(error) => vec![Fault::refused(error).into(); wanted.len()],
             Ok(Credentials::Mydns { id, password }) => {
                 let account = mydns::Account { id, password };
                 let url = self.mydns_url.as_str();
                 mydns::send(self.http, url, account, wanted, now).await
             }
-            Ok(Credentials::Cloudflare { .. }) => {
-                vec![Sent::refused("cloudflare is not sent to yet"); wanted.len()]
+            Ok(Credentials::Cloudflare { token }) => {
+                let base = self.cloudflare_api.as_str();
+                cloudflare::send(self.http, base, token, wanted).await
             }
         }
     }
@@ -138,3 +190,5 @@ impl<H: Http> Providers<'_, H> {
 
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod tests;

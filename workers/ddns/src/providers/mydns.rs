@@ -7,10 +7,10 @@
 use edge::fetch::{self, Answer, FetchError, Request};
 use types::{Timestamp, ddns::Addresses};
 
-use super::{Http, Sent, Wanted, detail::Discretion};
+use super::{Fault, Http, Sent, Wanted, detail::Discretion};
 
 /// For a whole notice, in milliseconds.
-const TIMEOUT_MS: u32 = 10_000;
+const TIMEOUT_MS: u32 = 8_000;
 /// The longest answer that is read, in bytes. Theirs are a page of 2 KB.
 const MAX_BODY: u32 = 64 * 1024;
 /// How long a notice holds, in seconds.
@@ -44,36 +44,32 @@ pub async fn send<H: Http>(
         })
         .collect();
     let taken = if told.is_empty() {
-        Sent::refused("there is no address to send")
+        Err(Fault::refused("there is no address to send"))
     } else {
         notify(http, url, account, told, now).await
     };
     let each = wanted.iter().zip(fits).map(|(one, fits)| {
         if !fits {
-            Sent::refused(format!(
-                "{}: other hosts of the same MyDNS account have other addresses, and an account has one",
-                one.host
-            ))
+            let host = one.host;
+            Err(Fault::refused(format!(
+                "{host}: other hosts of the same MyDNS account have other addresses, and an account has one"
+            )))
         } else if one.addresses.is_empty() {
-            Sent::refused("there is no address to send")
+            Err(Fault::refused("there is no address to send"))
         } else {
             taken.clone()
         }
     });
-    each.collect()
+    each.map(|outcome| outcome.unwrap_or_else(Sent::from))
+        .collect()
 }
 
 /// Whether no family has two addresses.
 fn agree(one: Addresses, other: Addresses) -> bool {
-    let same = |a: Option<String>, b: Option<String>| a.is_none() || b.is_none() || a == b;
-    let texts = |addresses: Addresses| {
-        (
-            addresses.ipv4.map(|ip| ip.to_string()),
-            addresses.ipv6.map(|ip| ip.to_string()),
-        )
-    };
-    let ((a4, a6), (b4, b6)) = (texts(one), texts(other));
-    same(a4, b4) && same(a6, b6)
+    fn same<T: PartialEq + Copy>(one: Option<T>, other: Option<T>) -> bool {
+        one.is_none() || other.is_none() || one == other
+    }
+    same(one.ipv4, other.ipv4) && same(one.ipv6, other.ipv6)
 }
 
 async fn notify<H: Http>(
@@ -82,7 +78,7 @@ async fn notify<H: Http>(
     account: Account<'_>,
     addresses: Addresses,
     now: Timestamp,
-) -> Sent {
+) -> Result<Sent, Fault> {
     let ipv4 = addresses.ipv4.map(|ip| ip.to_string());
     let ipv6 = addresses.ipv6.map(|ip| ip.to_string());
     let mut fields = vec![("MID", account.id), ("PWD", account.password)];
@@ -104,20 +100,18 @@ async fn notify<H: Http>(
         .await;
     let sent: Vec<String> = [ipv4, ipv6].into_iter().flatten().collect();
     let discretion = Discretion::new(&[account.id, account.password]);
-    match read(&answer, &discretion) {
-        Ok(()) => Sent::Done {
-            detail: format!("took {}", sent.join(" and ")),
-            expires_at: Some(now.plus_seconds(HOLDS)),
-        },
-        Err(sent) => sent,
-    }
+    read(&answer, &discretion)?;
+    Ok(Sent::Done {
+        detail: format!("took {}", sent.join(" and ")),
+        expires_at: Some(now.plus_seconds(HOLDS)),
+    })
 }
 
 /// Whether an answer proves that the notice was taken.
-fn read(answer: &Result<Answer, FetchError>, discretion: &Discretion) -> Result<(), Sent> {
+fn read(answer: &Result<Answer, FetchError>, discretion: &Discretion) -> Result<(), Fault> {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(error) => return Err(Sent::later(discretion.quote(&error.to_string()))),
+        Err(error) => return Err(Fault::later(discretion.quote(&error.to_string()))),
     };
     let status = answer.status;
     let quoted = || match discretion.quote(&answer.text) {
@@ -126,10 +120,10 @@ fn read(answer: &Result<Answer, FetchError>, discretion: &Discretion) -> Result<
     };
     if answer.cut {
         let detail = format!("answered {status} with more than {MAX_BODY} bytes");
-        return Err(Sent::later(detail));
+        return Err(Fault::later(detail));
     }
     if status != 200 {
-        return Err(Sent::later(format!("answered {status}: {}", quoted())));
+        return Err(Fault::later(format!("answered {status}: {}", quoted())));
     }
     let login = login_status(&answer.text);
     let notified = answer
@@ -138,15 +132,15 @@ fn read(answer: &Result<Answer, FetchError>, discretion: &Discretion) -> Result<
         .contains("ip address notify ok");
     match login {
         Login::Accepted if notified => Ok(()),
-        Login::Accepted => Err(Sent::later(format!(
+        Login::Accepted => Err(Fault::later(format!(
             "took the login and not the address: {}",
             quoted()
         ))),
-        Login::Refused => Err(Sent::refused(format!(
+        Login::Refused => Err(Fault::refused(format!(
             "refused the id or the password (login_status = 0): {}",
             quoted()
         ))),
-        Login::Unknown => Err(Sent::later(format!(
+        Login::Unknown => Err(Fault::later(format!(
             "answered 200 without a login_status: {}",
             quoted()
         ))),

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use types::config::{HostName, Provider, ProviderKind};
 
 use super::{
-    super::memory::{Heard, Peer, answer, run},
+    super::memory::{Heard, Peer, answer, refused, run},
     *,
 };
 
@@ -105,7 +105,7 @@ fn a_wrong_password_is_refused_although_it_is_a_200() {
 }
 
 #[test]
-fn without_proof_it_is_to_be_sent_again() {
+fn without_proof_it_is_to_be_sent_later() {
     let cut = Answer {
         cut: true,
         ..answer(200, OK)
@@ -146,10 +146,7 @@ fn without_proof_it_is_to_be_sent_again() {
             "answered 401: \"Authorization Required\"",
         ),
         (Ok(cut), "with more than 65536 bytes"),
-        (
-            Err(FetchError::Timeout(10_000)),
-            "no answer within 10000 ms",
-        ),
+        (Err(FetchError::Timeout(8_000)), "no answer within 8000 ms"),
         (
             Err(FetchError::Broken("lost".to_owned())),
             "the answer broke off: lost",
@@ -196,7 +193,7 @@ fn hosts_of_an_account_share_one_notice_and_one_with_another_address_is_refused(
     ));
     assert!(sent[0].is_done() && sent[1].is_done());
     assert!(matches!(&sent[2], Sent::Refused { detail } if detail.starts_with("c.example.com: ")));
-    assert_eq!(sent[3], Sent::refused("there is no address to send"));
+    assert_eq!(sent[3], refused("there is no address to send"));
     let [request] = &peer.heard()[..] else {
         panic!("not one request");
     };

@@ -1,0 +1,135 @@
+// `cargo xtask bench ddns`: what a run of the cron with forty HTTP services costs beside runs that do nothing and forty bare
+// fetches in JavaScript, and what one `/nic/update` costs that changes nothing beside a JavaScript worker that looks into the
+// same kind of database and answers. Medians of `--runs` (3), in turn.
+//
+// The runtime keeps D1 in the same process: its work is in these figures, and is not billed to a worker in production.
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { type AddressInfo } from "node:net";
+import { parseArgs } from "node:util";
+import { median, request } from "./support/measure.ts";
+import { Running, built, javascript } from "./support/runtime.ts";
+import type { Bindings } from "./support/runtime.ts";
+
+const { values: options } = parseArgs({
+  options: { runs: { type: "string", default: "3" }, json: { type: "boolean", default: false } },
+});
+const RUNS = Number(options.runs);
+/** Runs of the cron in one measurement, and updates. */
+const CRONS = 25;
+const UPDATES = 400;
+const SERVICES = 40;
+/** How many updates one token may send in ten minutes. */
+const A_TOKEN = 25;
+
+const server = createServer((_incoming, response) => response.end("all is well"));
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+
+const count = Math.ceil((UPDATES * (RUNS + 1)) / A_TOKEN);
+const tokens = Array.from({ length: count }, () => randomBytes(32).toString("base64url"));
+const secret = tokens.map((token, n) => ({
+  name: `router-${n}`,
+  sha256: createHash("sha256").update(token).digest("hex"),
+  scopes: ["ddns:update"],
+}));
+const services = Array.from({ length: SERVICES }, (_, n) => ({ id: `s${n}`, kind: "http", url }));
+const d1: Bindings = { OPS_DB: { type: "d1", id: "ops" } };
+const ours: Bindings = {
+  ...d1,
+  TOKENS: { type: "text", value: JSON.stringify(secret) },
+  hosts: { type: "json", value: [{ host: "home.example.com" }] },
+};
+
+const idle = javascript(`export default {
+  async scheduled() {},
+  async fetch() { return new Response("idle"); },
+};`);
+
+/** Forty fetches, six at once, of which nothing is made; and one look into D1 for a request. */
+const bare = javascript(`export default {
+  async scheduled() {
+    let left = ${SERVICES};
+    const worker = async () => {
+      while (left-- > 0) {
+        const response = await fetch(${JSON.stringify(url)});
+        await response.body?.cancel();
+      }
+    };
+    await Promise.all(Array.from({ length: 6 }, worker));
+  },
+  async fetch(request, env) {
+    const host = new URL(request.url).searchParams.get("hostname");
+    await env.OPS_DB.prepare("SELECT * FROM hosts WHERE host = ?").bind(host).first();
+    return new Response("nochg 8.8.8.8");
+  },
+};`);
+
+const sides = [
+  { name: "nothing", running: await Running.start(idle, {}) },
+  { name: "JavaScript, 40 fetches", running: await Running.start(bare, d1) },
+  { name: "ddns, no services", running: await Running.start(built("ddns"), ours) },
+  { name: "ddns, 40 services", running: await Running.start(built("ddns"), { ...ours, services: { type: "json", value: services } }) },
+];
+for (const { running } of sides.slice(1)) await running.migrate("OPS_DB", "ddns");
+
+/** Milliseconds of CPU that one run of the cron takes, of each side; each run is a minute after the one before. */
+async function crons(): Promise<number[]> {
+  const figures: number[][] = sides.map(() => []);
+  let minute = Math.floor(Date.now() / 60_000);
+  for (let run = 0; run <= RUNS; run += 1) {
+    for (const [index, { running }] of sides.entries()) {
+      const cpu = running.cpuMs();
+      for (let n = 0; n < CRONS; n += 1) await running.scheduled(new Date((minute + n) * 60_000));
+      if (run > 0) figures[index]!.push((running.cpuMs() - cpu) / CRONS);
+    }
+    minute += CRONS;
+  }
+  return figures.map(median);
+}
+
+/** Milliseconds of CPU of one update that changes nothing, of the plain worker and of ours. */
+async function updates(): Promise<number[]> {
+  const two = [sides[1]!.running, sides[2]!.running];
+  const figures: number[][] = two.map(() => []);
+  let sent = 0;
+  for (let run = 0; run <= RUNS; run += 1) {
+    for (const [index, running] of two.entries()) {
+      const asked = new URL("/nic/update?hostname=home.example.com&myip=8.8.8.8", running.url);
+      const cpu = running.cpuMs();
+      for (let n = 0; n < UPDATES; n += 1) {
+        const token = tokens[Math.floor((sent + n) / A_TOKEN)]!;
+        const authorization = `Basic ${Buffer.from(`router:${token}`).toString("base64")}`;
+        const answer = await request(asked, "GET", { authorization, "cf-connecting-ip": "8.8.8.8" });
+        const text = answer.body.toString().trim();
+        if (text !== "nochg 8.8.8.8" && !(run === 0 && n === 0)) throw new Error(`answered ${answer.status} ${text}`);
+      }
+      if (run > 0) figures[index]!.push((running.cpuMs() - cpu) / UPDATES);
+    }
+    sent += UPDATES;
+  }
+  return figures.map(median);
+}
+
+const cron = await crons();
+const [plain, own] = await updates();
+for (const { running } of sides) await running.stop();
+server.close();
+const report = {
+  cron_cpu_ms: Object.fromEntries(sides.map(({ name }, index) => [name, cron[index]!])),
+  update_cpu_ms: { bare: plain!, ddns: own! },
+};
+if (options.json) {
+  console.log(JSON.stringify(report, null, 2));
+} else {
+  console.log(`CPU of one run of the cron, medians of ${RUNS} × ${CRONS} runs\n`);
+  for (const [index, { name }] of sides.entries()) {
+    console.log(`  ${name.padEnd(23)} ${cron[index]!.toFixed(2)} ms   over nothing ${(cron[index]! - cron[0]!).toFixed(2)} ms`);
+  }
+  const fetches = cron[1]! - cron[0]!;
+  console.log(`\n  forty services beside forty bare fetches: ratio ${((cron[3]! - cron[0]!) / fetches).toFixed(2)}`);
+  console.log(`\nCPU of one GET /nic/update that changes nothing, medians of ${RUNS} × ${UPDATES}\n`);
+  console.log(`  JavaScript with one look into D1 ${plain!.toFixed(3)} ms beside ddns ${own!.toFixed(3)} ms  ratio ${(own! / plain!).toFixed(2)}`);
+}

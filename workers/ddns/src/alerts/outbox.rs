@@ -1,0 +1,222 @@
+//! The tables `alerts` and `alert_channels` of D1 (`migrations/0004_alerts.sql`).
+//!
+//! Rows cross as one JSON text a statement, which `SQLite` takes apart itself.
+
+use edge::{Failure, d1};
+use serde::{Deserialize, Serialize};
+use types::{Timestamp, config::DdnsConfig};
+use worker::{D1Database, D1PreparedStatement, D1Result};
+
+use super::{
+    Alert,
+    plan::{self, ChannelNote, Notes},
+};
+
+const BINDING: &str = "OPS_DB";
+
+/// An alert that is there stays as it is, whatever has become of it.
+const ENQUEUE: &str = "\
+INSERT INTO alerts (channel, key, at, alert, due_at)
+SELECT value ->> 'channel', value ->> 'key', value ->> 'at', value ->> 'alert', value ->> 'at'
+FROM json_each(?1) WHERE true
+ON CONFLICT (channel, key) DO NOTHING";
+
+/// Takes what is due, oldest first, and nobody else does for a while. Channels that have had their
+/// share of the day are left out.
+const CLAIM: &str = "\
+UPDATE alerts SET attempts = attempts + 1, due_at = ?2
+WHERE id IN (
+  SELECT id FROM alerts
+  WHERE settled_at IS NULL AND due_at <= ?1 AND channel NOT IN (
+    SELECT channel FROM alert_channels WHERE day = ?3 AND sent >= CAST(?4 AS INTEGER))
+  ORDER BY due_at, id LIMIT CAST(?5 AS INTEGER))
+RETURNING id, channel, at, alert, attempts";
+
+const SETTLE: &str = "\
+UPDATE alerts SET due_at = note.value ->> 'due_at', attempts = note.value ->> 'attempts',
+  settled_at = note.value ->> 'settled_at',
+  alert = CASE WHEN note.value ->> 'settled_at' IS NULL THEN alert END
+FROM json_each(?1) AS note WHERE alerts.id = note.value ->> 'id'";
+
+/// What else waits for a channel that fails waits with it.
+const POSTPONE: &str = "\
+UPDATE alerts SET due_at = note.value ->> 'not_before'
+FROM json_each(?1) AS note
+WHERE settled_at IS NULL AND alerts.channel = note.value ->> 'channel'
+  AND due_at < note.value ->> 'not_before'";
+
+const NOTE_CHANNELS: &str = "\
+INSERT INTO alert_channels (channel, last_ok_at, failing_since, error, day, sent)
+SELECT value ->> 'channel', CASE WHEN value ->> 'ok' THEN ?2 END,
+       CASE WHEN value ->> 'error' IS NOT NULL THEN ?2 END, value ->> 'error',
+       substr(?2, 1, 10), value ->> 'sent'
+FROM json_each(?1) WHERE true
+ON CONFLICT (channel) DO UPDATE SET
+  last_ok_at = coalesce(excluded.last_ok_at, last_ok_at),
+  failing_since = CASE WHEN excluded.error IS NOT NULL THEN coalesce(failing_since, excluded.failing_since) END,
+  error = excluded.error,
+  sent = CASE WHEN day = excluded.day THEN sent ELSE 0 END + excluded.sent,
+  day = excluded.day";
+
+const PURGE: &str = "DELETE FROM alerts WHERE settled_at < ?1";
+
+/// How every channel does that was ever tried, with what waits for it.
+const CHANNELS: &str = "\
+SELECT channel, last_ok_at, failing_since, error,
+       (SELECT count(*) FROM alerts WHERE alerts.channel = alert_channels.channel AND settled_at IS NULL) AS pending
+FROM alert_channels ORDER BY channel";
+
+/// How a channel does, as `/api/health` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ChannelState {
+    pub channel: String,
+    pub last_ok_at: Option<Timestamp>,
+    /// `None` while it works.
+    pub failing_since: Option<Timestamp>,
+    /// Why it fails; names no secret.
+    pub error: Option<String>,
+    /// How many alerts wait for it.
+    pub pending: u32,
+}
+
+/// A row that this run may send.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Claimed {
+    pub id: i64,
+    pub channel: String,
+    pub at: Timestamp,
+    pub alert: Option<String>,
+    pub attempts: usize,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    channel: &'a str,
+    key: String,
+    at: Timestamp,
+    alert: String,
+}
+
+/// The statement that puts alerts into the outbox, for every channel that hears of them: to be run
+/// in the same batch as the change that they tell. `None` when nobody hears of any.
+pub fn enqueue(
+    database: &D1Database,
+    config: &DdnsConfig,
+    alerts: &[Alert],
+) -> Result<Option<D1PreparedStatement>, Failure> {
+    let json = rows_of(config, alerts)?;
+    json.map(|json| statement(database, ENQUEUE, &[&json]))
+        .transpose()
+}
+
+/// The rows of [`enqueue`] as JSON.
+fn rows_of(config: &DdnsConfig, alerts: &[Alert]) -> Result<Option<String>, Failure> {
+    let mut rows = Vec::new();
+    for alert in alerts {
+        let mut services = config.services.iter();
+        let service = services.find(|service| service.id.as_str() == alert.service);
+        for channel in &config.alerts {
+            let named = service.is_none_or(|service| service.alerts_to(&channel.name));
+            if named && channel.hears(alert.event) {
+                rows.push(Row {
+                    channel: channel.name.as_str(),
+                    key: alert.key(),
+                    at: alert.at,
+                    alert: json(alert)?,
+                });
+            }
+        }
+    }
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    json(&rows).map(Some)
+}
+
+/// Takes at most `limit` alerts that are due.
+pub async fn claim(
+    database: &D1Database,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Claimed>, Failure> {
+    let lease = now.plus_seconds(plan::LEASE_SECONDS).to_string();
+    let (now, limit) = (now.to_string(), limit.to_string());
+    let day = now.get(..10).unwrap_or_default();
+    let most = plan::MAX_A_DAY.to_string();
+    let claim = statement(database, CLAIM, &[&now, &lease, day, &most, &limit])?;
+    let mut claimed: Vec<Claimed> = rows(&claim.run().await.map_err(|error| failed(&error))?)?;
+    claimed.sort_by_key(|row| row.id);
+    Ok(claimed)
+}
+
+/// Notes what came of a run, all or nothing.
+pub async fn note(database: &D1Database, notes: &Notes, now: Timestamp) -> Result<(), Failure> {
+    let failing: Vec<&ChannelNote> = notes
+        .channels
+        .iter()
+        .filter(|note| note.not_before.is_some())
+        .collect();
+    let purged = now.plus_seconds(-plan::KEPT_SECONDS).to_string();
+    let mut statements = vec![
+        statement(database, SETTLE, &[&json(&notes.progress)?])?,
+        statement(database, PURGE, &[&purged])?,
+    ];
+    if !notes.channels.is_empty() {
+        let values = [json(&notes.channels)?, now.to_string()];
+        let [channels, now] = values.each_ref().map(String::as_str);
+        statements.push(statement(database, NOTE_CHANNELS, &[channels, now])?);
+    }
+    if !failing.is_empty() {
+        statements.push(statement(database, POSTPONE, &[&json(&failing)?])?);
+    }
+    let results = database.batch(statements).await;
+    for result in results.map_err(|error| failed(&error))? {
+        succeeded(&result)?;
+    }
+    Ok(())
+}
+
+/// How the channels do.
+pub async fn channels(database: &D1Database) -> Result<Vec<ChannelState>, Failure> {
+    let query = statement(database, CHANNELS, &[])?;
+    rows(&query.run().await.map_err(|error| failed(&error))?)
+}
+
+fn json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| Failure::internal(error.to_string()))
+}
+
+/// A statement with its parameters; all of them are text.
+fn statement(
+    database: &D1Database,
+    sql: &str,
+    values: &[&str],
+) -> Result<D1PreparedStatement, Failure> {
+    let values: Vec<_> = values.iter().copied().map(Some).collect();
+    d1::statement(database, sql, &values).map_err(|error| failed(&error))
+}
+
+fn rows<T: for<'a> Deserialize<'a>>(result: &D1Result) -> Result<Vec<T>, Failure> {
+    succeeded(result)?;
+    result.results().map_err(|error| failed(&error))
+}
+
+fn succeeded(result: &D1Result) -> Result<(), Failure> {
+    match result.error() {
+        None if result.success() => Ok(()),
+        error => {
+            let error = error.unwrap_or_default();
+            Err(Failure::internal(format!("{BINDING}: {error}")))
+        }
+    }
+}
+
+/// A database without tables is said by name, with the cure; all else as it is.
+fn failed(error: &worker::Error) -> Failure {
+    let cure = d1::cure(error, BINDING, "ddns").unwrap_or_else(|| error.to_string());
+    Failure::internal(format!("{BINDING}: {cure}"))
+}
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

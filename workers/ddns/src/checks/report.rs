@@ -1,0 +1,18 @@
+//! Checks of kind `ddns`: the dead-man switch of the home line.
+
+use types::{Timestamp, config::services::DdnsCheck};
+
+use super::{Facts, Outcome};
+
+/// Up while the host's last report is younger than two periods: one may be lost.
+pub fn outcome(check: &DdnsCheck, facts: &Facts, now: Timestamp) -> Outcome {
+    let patience = 2 * 60 * i64::from(check.period_minutes);
+    if now - facts.last.unwrap_or(facts.since) <= patience {
+        return Outcome::up(None);
+    }
+    let words = match facts.last {
+        Some(_) => format!("no report for over twice {} minutes", check.period_minutes),
+        None => "no report ever came".to_owned(),
+    };
+    Outcome::down("late", &words)
+}

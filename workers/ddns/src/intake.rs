@@ -1,0 +1,255 @@
+//! A report from its verdicts to its answer: into the book, to the providers, and what is said of
+//! it.
+
+use types::ddns::{Addresses, HostReport, ProviderOutcome, ProviderResult, Reported};
+
+use crate::{
+    book::{Book, Clock, Finished, Ports, Recorded, Request, Row, Tell},
+    dyndns2::Code,
+    fanout::{self, Ran},
+    plan::{Due, Duty, Occasion, due, duties},
+    report::Verdict,
+};
+
+/// What came of one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    pub code: Code,
+    /// The addresses that it has by this report.
+    pub taken: Addresses,
+    pub report: HostReport,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    Hosts(Vec<Done>),
+    /// Too many of them: it may come again in so many seconds.
+    Limited {
+        retry_after: i64,
+    },
+}
+
+/// Takes a report. The error is that of the book, and then nothing is known of what it has; to
+/// report again is always right.
+pub async fn take<B: Book, T: Tell, C: Clock>(
+    ports: &Ports<'_, B, T, C>,
+    request: &Request<'_>,
+) -> Result<Answered, B::Error> {
+    let (rows, lines) = match ports.book.record(request).await? {
+        Recorded::Limited { retry_after } => return Ok(Answered::Limited { retry_after }),
+        Recorded::Taken { rows, lines } => (rows, lines),
+    };
+    let all = duties_of(request.verdicts, &rows);
+    let ran = fanout::run(ports, request.mark, &all, lines, Occasion::Report).await?;
+    let result = |duty: &Duty| ran.result(duty);
+    let codes: Vec<Code> = (request.verdicts.iter().zip(&rows))
+        .map(|(verdict, row)| code(verdict, row, &all, &ran))
+        .collect();
+    let done = done(request, &rows, &codes, &all, &result);
+    let finished: Vec<Finished> = (done.iter().zip(&rows))
+        .filter(|(done, row)| {
+            let told = |result: &ProviderResult| result.result != ProviderOutcome::Current;
+            done.code != row.decision || done.report.providers.iter().any(told)
+        })
+        .map(|(done, row)| Finished {
+            id: row.id,
+            decision: done.code.as_str(),
+            providers: done.report.providers.clone(),
+        })
+        .collect();
+    if !finished.is_empty() {
+        ports.book.finish(&finished).await?;
+    }
+    Ok(Answered::Hosts(done))
+}
+
+/// What [`take`] would do; changes nothing and tells nobody. A provider that would be told is taken
+/// for one that would take it.
+pub async fn preview<B: Book, T: Tell, C: Clock>(
+    ports: &Ports<'_, B, T, C>,
+    request: &Request<'_>,
+) -> Result<Answered, B::Error> {
+    let (rows, lines) = match ports.book.preview(request).await? {
+        Recorded::Limited { retry_after } => return Ok(Answered::Limited { retry_after }),
+        Recorded::Taken { rows, lines } => (rows, lines),
+    };
+    let all = duties_of(request.verdicts, &rows);
+    let ran = Ran {
+        lines: foreseen(lines, request.verdicts, &rows),
+        told: Vec::new(),
+    };
+    let now = ports.clock.now();
+    let dues: Vec<Due> = all
+        .iter()
+        .map(|duty| {
+            let line = ran.line(&duty.host);
+            // A host that is not in the book yet has no provider that has anything.
+            line.map_or(Due::Tell, |line| {
+                due(duty, Some(line), Occasion::Report, now)
+            })
+        })
+        .collect();
+    let would = |duty: &Duty| {
+        let position = all.iter().position(|one| one == duty);
+        let due = position.and_then(|position| dues.get(position)).copied();
+        match due {
+            Some(Due::Tell) => ProviderResult {
+                provider: duty.provider.clone(),
+                result: ProviderOutcome::WouldSend,
+                detail: None,
+            },
+            _ => ran.result(duty),
+        }
+    };
+    let codes: Vec<Code> = (request.verdicts.iter().zip(&rows))
+        .map(|(verdict, row)| {
+            let Verdict::Apply { host, .. } = verdict else {
+                return row.decision;
+            };
+            if !applied(row) {
+                return row.decision;
+            }
+            let of_host = |duty: &&Duty| duty.required && duty.host == host.host;
+            let results: Vec<_> = all
+                .iter()
+                .filter(of_host)
+                .map(|duty| would(duty).result)
+                .collect();
+            if results.contains(&ProviderOutcome::Waiting) {
+                Code::Failed
+            } else if row.before == row.after && !results.contains(&ProviderOutcome::WouldSend) {
+                Code::Nochg
+            } else {
+                Code::Good
+            }
+        })
+        .collect();
+    Ok(Answered::Hosts(done(request, &rows, &codes, &all, &would)))
+}
+
+/// The lines as they would be after it.
+fn foreseen(
+    lines: Vec<crate::plan::Line>,
+    verdicts: &[Verdict<'_>],
+    rows: &[Row],
+) -> Vec<crate::plan::Line> {
+    let mut lines = lines;
+    for (verdict, row) in verdicts.iter().zip(rows) {
+        let (Verdict::Apply { host, .. }, Some(after)) = (verdict, row.after) else {
+            continue;
+        };
+        for line in lines.iter_mut().filter(|line| line.host == host.host) {
+            line.wanted = after;
+        }
+    }
+    lines
+}
+
+/// Whether the book gave the host these addresses.
+fn applied(row: &Row) -> bool {
+    matches!(row.decision, Code::Good | Code::Nochg | Code::Failed)
+}
+
+fn duties_of(verdicts: &[Verdict<'_>], rows: &[Row]) -> Vec<Duty> {
+    let each = verdicts.iter().zip(rows).filter(|(_, row)| applied(row));
+    each.filter_map(|(verdict, _)| match verdict {
+        Verdict::Apply { host, .. } => Some(duties(host)),
+        _ => None,
+    })
+    .flatten()
+    .collect()
+}
+
+/// The code of one verdict: `good` and `nochg` only when every provider that matters has it.
+fn code(verdict: &Verdict<'_>, row: &Row, all: &[Duty], ran: &Ran) -> Code {
+    let Verdict::Apply { host, .. } = verdict else {
+        return row.decision;
+    };
+    if !applied(row) {
+        return row.decision;
+    }
+    let required = || {
+        let of_host = |duty: &&Duty| duty.required && duty.host == host.host;
+        all.iter().filter(of_host)
+    };
+    let told = |duty: &Duty| ran.sent(duty).is_some();
+    if !required().all(|duty| ran.has(duty)) {
+        Code::Failed
+    } else if row.before == row.after && !required().any(told) {
+        Code::Nochg
+    } else {
+        Code::Good
+    }
+}
+
+fn done(
+    request: &Request<'_>,
+    rows: &[Row],
+    codes: &[Code],
+    all: &[Duty],
+    result: &dyn Fn(&Duty) -> ProviderResult,
+) -> Vec<Done> {
+    let mut done: Vec<Done> = Vec::new();
+    for ((verdict, row), code) in request.verdicts.iter().zip(rows).zip(codes) {
+        let report = |code: Code, providers| HostReport {
+            host: verdict.named().map(str::to_owned),
+            result: code.as_str().to_owned(),
+            before: row.before,
+            after: row.after,
+            providers,
+            why: why(code, request.reported),
+        };
+        let (code, taken, providers) = match verdict {
+            Verdict::Apply { host, addresses } => {
+                let of_host = |duty: &&Duty| duty.host == host.host;
+                let providers = all.iter().filter(of_host).map(result).collect();
+                (*code, *addresses, providers)
+            }
+            Verdict::Repeat { first, .. } => match done.get(*first) {
+                Some(first) if first.code.succeeded() => (Code::Nochg, first.taken, Vec::new()),
+                Some(first) => (first.code, first.taken, Vec::new()),
+                None => (*code, Addresses::default(), Vec::new()),
+            },
+            Verdict::Refuse { code, .. } => (*code, Addresses::default(), Vec::new()),
+        };
+        done.push(Done {
+            code,
+            taken,
+            report: report(code, providers),
+        });
+    }
+    done
+}
+
+/// Why a host was not given its address, or why nothing was to be done.
+fn why(code: Code, reported: &Reported) -> Option<String> {
+    let text = match code {
+        Code::Good => return None,
+        Code::Nochg => "it has this address already",
+        Code::Nohost => "no such host is configured here",
+        Code::Notfqdn => "the host is missing or not a fully qualified name",
+        Code::Numhost => "one request names 20 hosts at most",
+        Code::NotYours => "the token is for other hosts",
+        Code::Badauth => "the token is not known here",
+        Code::Abuse => {
+            "it changed to this very address too often within the last hour: two reporters disagree, or the line flaps"
+        }
+        Code::Failed => "a provider that matters does not have it yet; it is told again",
+        Code::Dnserr => {
+            let each =
+                |one: &types::ddns::RefusedAddress| format!("{} is {}", one.address, one.reason);
+            let refused: Vec<_> = reported.refused.iter().map(each).collect();
+            return Some(if refused.is_empty() {
+                "no address that this host could have was reported".to_owned()
+            } else {
+                refused.join("; ")
+            });
+        }
+    };
+    Some(text.to_owned())
+}
+
+#[cfg(test)]
+#[path = "intake_tests.rs"]
+mod tests;

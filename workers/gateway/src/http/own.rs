@@ -1,0 +1,99 @@
+//! The answers of the gateway's own routes.
+
+use edge::{Failure, auth, query, reply};
+use types::{
+    Code,
+    config::GatewayConfig,
+    gateway::{RouteTable, RouteView},
+    token::Action,
+};
+use worker::{Env, Request, Response};
+
+use crate::{
+    asked::Asked,
+    explain::explain,
+    join::{self, metrics, openapi},
+    own::Own,
+    routes::Table,
+};
+
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// This worker's part of `openapi.yaml` (`build.rs`).
+const OWN_DESCRIPTION: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
+
+/// Answers a GET; of a HEAD the runtime leaves the body out.
+pub async fn answer(
+    own: Own,
+    request: &Request,
+    env: &Env,
+    config: &GatewayConfig,
+    table: &Table,
+) -> Result<Response, Failure> {
+    let response = match own {
+        Own::Routes => {
+            auth::require(request.headers(), env, Action::OpsRead, None)?;
+            let response = reply::json(200, &routes(config, table, asked_about(request)?)?)?;
+            response.headers().set("Cache-Control", "no-store")?;
+            return Ok(response);
+        }
+        Own::Metrics => {
+            let parts = join::ask(env, "/metrics", "text/plain").await;
+            reply::bytes(200, PROMETHEUS, metrics::joined(&parts).into_bytes())?
+        }
+        Own::OpenApi => {
+            let parts = join::ask(env, "/openapi.json", reply::JSON).await;
+            let whole = openapi::joined(OWN_DESCRIPTION, &parts);
+            let body = whole.and_then(|whole| serde_json::to_vec(&whole));
+            let body = body.map_err(|error| Failure::internal(error.to_string()))?;
+            let tag = reply::tag_of(&body);
+            reply::tagged(request.headers(), &tag, reply::JSON, || Ok(body))?
+        }
+    };
+    response.headers().set("Access-Control-Allow-Origin", "*")?;
+    Ok(response)
+}
+
+/// The value of `?url=`, of which there is at most one.
+fn asked_about(request: &Request) -> Result<Option<String>, Failure> {
+    let mut pairs = query(request).into_iter();
+    match (pairs.next(), pairs.next()) {
+        (None, _) => Ok(None),
+        (Some((key, url)), None) if key == "url" => Ok(Some(url)),
+        _ => Err(Failure::new(
+            Code::BadRequest,
+            "this takes one query key, url: the URL whose route is asked for",
+        )),
+    }
+}
+
+fn routes(
+    config: &GatewayConfig,
+    table: &Table,
+    url: Option<String>,
+) -> Result<RouteTable, Failure> {
+    let views = config.routes.iter().enumerate();
+    let lookup = url.map(|url| {
+        let whole = if url.contains("://") {
+            url.clone()
+        } else {
+            format!("https://{url}")
+        };
+        let asked = Asked::read(&whole).map_err(|unreadable| {
+            Failure::new(Code::BadRequest, format!("url: {}", unreadable.0))
+        })?;
+        Ok::<_, Failure>(explain(
+            &config.routes,
+            table,
+            url,
+            &asked.host,
+            &asked.path,
+        ))
+    });
+    Ok(RouteTable {
+        routes: views
+            .map(|(index, route)| RouteView::new(index, route))
+            .collect(),
+        lookup: lookup.transpose()?,
+    })
+}

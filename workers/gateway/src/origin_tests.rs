@@ -1,0 +1,270 @@
+//! Both directions of the mapping.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn origin(url: &str, strip_prefix: bool) -> Origin {
+    Origin {
+        url: OriginUrl::try_from(url.to_owned()).unwrap(),
+        strip_prefix,
+        access: false,
+    }
+}
+
+fn mapping<'a>(origin: &'a Origin, prefix: &'a str) -> Mapping<'a> {
+    let public = "https://a.example.com";
+    Mapping {
+        origin,
+        prefix,
+        public,
+    }
+}
+
+const NAS: &str = "https://nas.example.com";
+
+#[test]
+fn a_request_goes_below_the_base_without_what_is_stripped() {
+    for (url, strip, prefix, path, target) in [
+        (NAS, false, "", "/x", "https://nas.example.com/x"),
+        (
+            NAS,
+            false,
+            "/app",
+            "/app/x",
+            "https://nas.example.com/app/x",
+        ),
+        (NAS, true, "/app", "/app/x", "https://nas.example.com/x"),
+        (NAS, true, "/app", "/app", "https://nas.example.com/"),
+        (NAS, true, "/app", "/app/", "https://nas.example.com/"),
+        (
+            NAS,
+            true,
+            "/app",
+            "/app//evil.example.com/x",
+            "https://nas.example.com/evil.example.com/x",
+        ),
+        (
+            NAS,
+            false,
+            "",
+            "//evil.example.com/x",
+            "https://nas.example.com/evil.example.com/x",
+        ),
+        (
+            "https://nas.example.com/base",
+            true,
+            "/app",
+            "/app/x",
+            "https://nas.example.com/base/x",
+        ),
+        (
+            "https://nas.example.com/base",
+            false,
+            "/app",
+            "/app/x",
+            "https://nas.example.com/base/app/x",
+        ),
+    ] {
+        let origin = origin(url, strip);
+        assert_eq!(
+            mapping(&origin, prefix).target(path, "?q=%20"),
+            format!("{target}?q=%20")
+        );
+    }
+}
+
+#[test]
+fn a_redirect_reads_from_outside() {
+    for (url, strip, location, outside) in [
+        // by path
+        (NAS, true, "/login", Some("/app/login")),
+        (NAS, true, "/", Some("/app/")),
+        (NAS, true, "/?x=/y", Some("/app/?x=/y")),
+        (NAS, true, "/app/login", None),
+        (NAS, true, "/apple", Some("/app/apple")),
+        (NAS, true, "login", None),
+        (NAS, true, "../x", None),
+        (NAS, true, "?x", None),
+        (NAS, true, "", None),
+        (NAS, false, "/app/login", None),
+        (NAS, false, "/other", None),
+        // by the origin's name
+        (
+            NAS,
+            true,
+            "https://nas.example.com/login",
+            Some("https://a.example.com/app/login"),
+        ),
+        (
+            NAS,
+            true,
+            "http://NAS.example.com:80/x",
+            Some("https://a.example.com/app/x"),
+        ),
+        (
+            NAS,
+            true,
+            "https://nas.example.com:443",
+            Some("https://a.example.com/app/"),
+        ),
+        (
+            NAS,
+            true,
+            "//nas.example.com/x",
+            Some("https://a.example.com/app/x"),
+        ),
+        (
+            NAS,
+            false,
+            "https://nas.example.com/app/x?y#z",
+            Some("https://a.example.com/app/x?y#z"),
+        ),
+        (NAS, false, "https://nas.example.com:8443/x", None),
+        // elsewhere
+        (NAS, true, "https://evil.example.com/x", None),
+        (
+            NAS,
+            true,
+            "https://nas.example.com.evil.example.com/x",
+            None,
+        ),
+        (
+            NAS,
+            true,
+            "https://nas.example.com@evil.example.com/x",
+            None,
+        ),
+        (NAS, true, "//evil.example.com", None),
+        (NAS, true, "https://a.example.com/other/", None),
+        (NAS, true, "mailto:a@example.com", None),
+        // with a base
+        (
+            "https://nas.example.com/base",
+            true,
+            "/base/x",
+            Some("/app/x"),
+        ),
+        ("https://nas.example.com/base", true, "/base", Some("/app/")),
+        ("https://nas.example.com/base", true, "/other", None),
+        (
+            "https://nas.example.com/base",
+            false,
+            "/base/app/x",
+            Some("/app/x"),
+        ),
+        (
+            "https://nas.example.com/base",
+            false,
+            "/base//evil.example.com",
+            Some("/evil.example.com"),
+        ),
+        (
+            "https://nas.example.com/base",
+            false,
+            "/base/\\evil.example.com",
+            Some("/evil.example.com"),
+        ),
+        (
+            "https://nas.example.com/base",
+            true,
+            "https://nas.example.com/other",
+            None,
+        ),
+    ] {
+        let origin = origin(url, strip);
+        let outside = outside.map(str::to_owned);
+        assert_eq!(
+            mapping(&origin, "/app").reference(location),
+            outside,
+            "{location}"
+        );
+    }
+}
+
+#[test]
+fn a_refresh_keeps_its_delay_and_quotes() {
+    let origin = origin(NAS, true);
+    let refresh = |value| mapping(&origin, "/app").refresh(value);
+    assert_eq!(refresh("5; url=/x"), Some("5; url=/app/x".to_owned()));
+    assert_eq!(refresh("0;URL='/x'"), Some("0;URL='/app/x'".to_owned()));
+    assert_eq!(
+        refresh("0; url=\"/x\""),
+        Some("0; url=\"/app/x\"".to_owned())
+    );
+    assert_eq!(refresh("5"), None);
+    assert_eq!(refresh("5; url=https://evil.example.com/"), None);
+}
+
+#[test]
+fn a_cookie_stays_with_its_application() {
+    for (strip, cookie, outside) in [
+        (
+            true,
+            "a=1; Path=/; HttpOnly",
+            Some("a=1; Path=/app; HttpOnly"),
+        ),
+        (true, "a=1;path=/x;Secure", Some("a=1; Path=/app/x;Secure")),
+        (true, "a=1", None),
+        (true, "a=1; Path=/app", None),
+        (true, "__Host-a=1; Path=/; Secure", None),
+        (true, "a=1; Domain=nas.example.com", Some("a=1")),
+        (
+            false,
+            "a=1; Domain=.NAS.example.com; Path=/",
+            Some("a=1; Path=/"),
+        ),
+        (false, "a=1; Domain=example.com; Path=/", None),
+        (false, "a=1; Path=/", None),
+        (true, "a=\"/;b\"; Path=", None),
+    ] {
+        let origin = origin(NAS, strip);
+        let outside = outside.map(str::to_owned);
+        assert_eq!(mapping(&origin, "/app").cookie(cookie), outside, "{cookie}");
+    }
+}
+
+proptest! {
+    /// Whatever is asked, the request goes to the origin and below its base.
+    #[test]
+    fn a_target_is_at_the_origin(
+        path in "(/([a-z@:.]|%2f|%5c|\\\\){0,4}){0,5}",
+        strip: bool,
+        base in "|/base",
+    ) {
+        let origin = origin(&format!("{NAS}{base}"), strip);
+        let target = mapping(&origin, "/app").target(&format!("/app{path}"), "");
+        let start = format!("{NAS}{base}/");
+        prop_assert!(target.starts_with(&start));
+        prop_assert!(!target[start.len()..].starts_with('/'));
+    }
+
+    /// A path that an origin gives never becomes a host.
+    #[test]
+    fn a_path_stays_a_path(rest in "[/\\\\a-z.]{0,12}", strip: bool) {
+        let origin = origin(&format!("{NAS}/base"), strip);
+        if let Some(outside) = mapping(&origin, "/app").reference(&format!("/base/{rest}")) {
+            prop_assert!(outside.starts_with('/') && !outside[1..].starts_with(['/', '\\']), "{}", outside);
+        }
+    }
+
+    #[test]
+    fn what_an_origin_says_is_looked_at(value in "\\PC{0,60}") {
+        let origin = origin(&format!("{NAS}/base"), true);
+        let mapping = mapping(&origin, "/app");
+        let _ = (mapping.reference(&value), mapping.refresh(&value), mapping.cookie(&value));
+    }
+
+    /// Inside and out again is the same place.
+    #[test]
+    fn a_path_reads_back(rest in "(/[a-z]{1,3}){0,4}/?", strip: bool, base in "|/base") {
+        let origin = origin(&format!("{NAS}{base}"), strip);
+        let mapping = mapping(&origin, "/qq");
+        let public = format!("/qq{rest}");
+        let target = mapping.target(&public, "");
+        let location = target.strip_prefix(NAS).unwrap();
+        let outside = mapping.reference(location).unwrap_or_else(|| location.to_owned());
+        let public = if rest.is_empty() && strip { "/qq/".to_owned() } else { public };
+        prop_assert_eq!(outside, public);
+    }
+}
