@@ -84,7 +84,7 @@ impl Overlay {
         Self::parse(read_table(project, path)?).with_context(|| format!("{}", path.display()))
     }
 
-    fn parse(tables: Table) -> Result<Self> {
+    pub fn parse(tables: Table) -> Result<Self> {
         for (name, value) in &tables {
             ensure!(
                 Worker::ALL.iter().any(|worker| worker.name() == name),
