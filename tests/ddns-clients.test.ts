@@ -150,6 +150,62 @@ describe("a request of", () => {
   });
 });
 
+describe("a request that fails", () => {
+  let system: System;
+  before(async () => {
+    // Its provider is where nobody listens.
+    const providers = [{ kind: "mydns", credentials: "home" }];
+    const ddnsSecrets = { PROVIDERS: JSON.stringify({ home: { id: "mydns000001", password: "x" } }) };
+    system = await start({ ddns: { hosts: [{ host: HOME, providers }, { host: "b.example.com" }] }, ddnsSecrets });
+  });
+  after(() => system?.close());
+
+  const asked = (password: string, more: string[], query = `hostname=${HOME}&myip=8.8.1.1`) => [
+    `GET /nic/update?${query} ${more[0]}`,
+    `Authorization: ${basic(password)}`,
+    ...more.slice(1),
+  ];
+  const CLIENTS = {
+    "ddclient 3.10": ["HTTP/1.1", "Host: 127.0.0.1", "User-Agent: ddclient/3.10.0", "Connection: close"],
+    inadyn: ["HTTP/1.0", "Host: ddns.localhost", "User-Agent: inadyn/2.12.0"],
+    UniFi: ["HTTP/1.0", "Host: ddns.localhost", "User-Agent: inadyn/2.9.1"],
+    FritzBox: ["HTTP/1.1", "Host: ddns.localhost:80", "Connection: close", "User-Agent: Fritz!Box DDNS/1.0.2"],
+    OPNsense: ["HTTP/1.1", "Host: ddns.localhost", "Connection: close", "Accept: */*", "User-Agent: OPNsense-dyndns"],
+  };
+  // What one of them or another takes for success, wherever it stands.
+  const SUCCESS = /ok|good|true|updated|success|nochg/i;
+
+  for (const [name, more] of Object.entries(CLIENTS)) {
+    test(`tells ${name} so by the status and by the first line`, async () => {
+      for (const [password, query, status, line] of [
+        [system.tokens.operator, `hostname=${HOME}&myip=8.8.1.1`, 503, "911"],
+        ["wrong", `hostname=${HOME}&myip=8.8.1.1`, 401, "badauth"],
+        [system.tokens.operator, "hostname=b.example.com&myip=10.0.0.1", 400, "dnserr"],
+        [system.tokens.ddnsHome, "hostname=b.example.com&myip=8.8.1.1", 403, "!yours"],
+        [system.tokens.operator, "hostname=x.example.com&myip=8.8.1.1", 404, "nohost"],
+      ] as const) {
+        const answer = await wire(system, asked(password, more, query));
+        assert.deepEqual([answer.status, answer.body.trimEnd()], [status, line]);
+        assert.equal(Number(answer.headers.get("content-length")), answer.body.length);
+        assert.equal(answer.headers.get("transfer-encoding"), undefined);
+        assert.doesNotMatch(answer.body, SUCCESS);
+      }
+      const mixed = await wire(system, asked(system.tokens.operator, more, `hostname=${HOME},b.example.com&myip=8.8.1.1`));
+      assert.equal(mixed.status, 200);
+      assert.match(mixed.body, /^911\n(good|nochg) 8\.8\.1\.1\n$/);
+    });
+  }
+
+  test("tells one that asks too often when to come again", async () => {
+    const lines = asked(system.tokens.ddnsHome, [...CLIENTS.inadyn, "CF-Connecting-IP: 8.8.7.7"], "hostname=x.example.com");
+    for (let n = 1; n <= 30; n += 1) assert.equal((await wire(system, lines)).status, 404, String(n));
+    const answer = await wire(system, lines);
+    assert.deepEqual([answer.status, answer.body], [429, "abuse\n"]);
+    assert.ok(Number(answer.headers.get("retry-after")) > 0);
+    assert.equal(Number(answer.headers.get("content-length")), answer.body.length);
+  });
+});
+
 describe("health", () => {
   let system: System;
   before(async () => {

@@ -314,6 +314,22 @@ describe("the log", () => {
     assert.deepEqual([first.entries.length, second.entries.length, second.next_cursor], [2, 1, null]);
   });
 
+  test("has entries of one shape, whoever wrote them", async () => {
+    await d.update(`hostname=${HOME},x.example.com&myip=8.8.8.8,10.0.0.1`);
+    await d.cron(7300);
+    const { entries } = await d.read("/api/ddns/log");
+    assert.equal(entries.length, 3);
+    for (const entry of entries) {
+      const { id, at, providers, reported, ...rest } = entry;
+      assert.deepEqual(Object.keys(entry), ["id", "at", "token", "client", "host", "reported", "decision", "providers", "before", "after"]);
+      assert.deepEqual(Object.keys(reported), ["ipv4", "ipv6", "refused"]);
+      assert.deepEqual([typeof id, Array.isArray(providers), typeof rest.token], ["number", true, "string"]);
+      assert.match(at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+      for (const one of providers) assert.deepEqual(Object.keys(one), ["provider", "result", "detail"]);
+    }
+    assert.deepEqual(entries[2].reported.refused, [{ address: "10.0.0.1", reason: "private" }]);
+  });
+
   test("refuses a search that means nothing", async () => {
     for (const [query, detail] of [
       ["since=yesterday", /since is not a time/],

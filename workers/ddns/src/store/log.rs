@@ -2,13 +2,9 @@
 
 use edge::Failure;
 use serde::{Deserialize, Serialize};
-use types::{
-    Timestamp,
-    config::HostName,
-    ddns::{LogEntry, Reported},
-};
+use types::{Timestamp, config::HostName, ddns::Reported};
 
-use super::{Store, list, sql};
+use super::{Store, list, parsed, sql};
 use crate::plan::Duty;
 
 /// For how long the log is kept, in seconds: more than a year, to compare with.
@@ -70,9 +66,17 @@ struct Before<'a> {
 }
 
 impl Store {
-    /// Entries of the log, newest first.
-    pub async fn log(&self, filter: &Filter) -> Result<Vec<LogEntry>, Failure> {
-        list(self.all(&[&filter.sql()], filter).await?.first())
+    /// Entries of the log, newest first, each with its id and as the JSON of a
+    /// [`types::ddns::LogEntry`]: the database writes it, and nobody has to read it in between.
+    pub async fn log(&self, filter: &Filter) -> Result<Vec<(u32, String)>, Failure> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            id: u32,
+        }
+        let found = self.all(&[&filter.sql()], filter).await?;
+        let entries = found.into_iter().next().unwrap_or_default();
+        let numbered = |entry: String| Ok((parsed::<Numbered>(&entry)?.id, entry));
+        entries.into_iter().map(numbered).collect()
     }
 
     /// The last report of each of these hosts; those that were never reported are left out.

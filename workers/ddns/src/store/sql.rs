@@ -217,7 +217,7 @@ FROM json_each(?1, '$.hosts') AS j JOIN updates AS u ON u.id = (
   SELECT id FROM updates WHERE host = j.value AND seen IS NOT NULL AND decision <> '!yours'
   ORDER BY id DESC LIMIT 1)";
 
-/// A page of the log; conditions come between [`LOG`] and [`LOG_ORDER`].
+/// A page of the log, each entry a [`types::ddns::LogEntry`]; conditions come between [`LOG`] and [`LOG_ORDER`].
 pub const LOG: &str = "\
 SELECT json_object('id', id, 'at', at, 'token', token, 'client', client, 'host', host,
   'reported', json(reported), 'decision', decision, 'providers', json(providers),

@@ -7,7 +7,7 @@ use futures::future::{join_all, try_join};
 use types::{
     Code, Timestamp,
     config::{DdnsConfig, DdnsHost, HostName},
-    ddns::{HostState, Hosts, Log, ProviderState, Standing},
+    ddns::{HostState, Hosts, ProviderState, Standing},
     token::Action,
 };
 use worker::{Env, Request, Response};
@@ -122,15 +122,15 @@ pub async fn log(request: &Request, env: &Env) -> Result<Response, Failure> {
     let kept = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = entries.len() > kept;
     entries.truncate(kept);
-    let last = entries.last().filter(|_| more);
-    let next_cursor = last.map(|entry| entry.id.to_string());
-    reply::json(
-        200,
-        &Log {
-            entries,
-            next_cursor,
-        },
-    )
+    let next = entries.last().filter(|_| more);
+    let next = next.map_or("null".to_owned(), |(id, _)| format!("\"{id}\""));
+    let entries: Vec<_> = entries.into_iter().map(|(_, entry)| entry).collect();
+    // A `types::ddns::Log`.
+    let body = format!(
+        "{{\"entries\":[{}],\"next_cursor\":{next}}}",
+        entries.join(",")
+    );
+    reply::bytes(200, reply::JSON, body.into_bytes())
 }
 
 fn moment(text: Option<String>, name: &str) -> Result<Option<Timestamp>, Failure> {
