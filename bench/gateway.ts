@@ -169,13 +169,13 @@ if (options.json) {
 } else {
   if (NGINX === undefined) console.log("nginx is not here: its figures are left out, and the origin is Node, which is slower\n");
   const rows = (report["small"] ?? []) as { name: string; rate: number; p50_ms: number; p99_ms: number; cpu_ms: number }[];
-  console.log(`small requests over 8 connections, medians of ${RUNS} × ${SECONDS} s\n`);
+  if (only.includes("small")) console.log(`small requests over 8 connections, medians of ${RUNS} × ${SECONDS} s\n`);
   for (const { name, rate, p50_ms, p99_ms, cpu_ms } of rows) {
     console.log(
       `  ${name.padEnd(30)} ${rate.toFixed(0).padStart(6)} /s   p50 ${p50_ms.toFixed(2)} ms   p99 ${p99_ms.toFixed(2)} ms   CPU ${cpu_ms.toFixed(3)} ms a request`,
     );
   }
-  console.log("\nwhat 200 MB add to the peak of memory\n");
+  if (only.includes("memory")) console.log("\nwhat 200 MB add to the peak of memory\n");
   for (const { name, up, down } of (report["memory"] ?? []) as { name: string; up: number; down: number }[]) {
     console.log(`  ${name.padEnd(30)} up ${up.toFixed(0)} MiB   down ${down.toFixed(0)} MiB`);
   }

@@ -265,6 +265,28 @@ test("what cannot be sent says why, and what has no channel is dropped", { timeo
   assert.deepEqual([state.channel, state.error], ["unset", "the secret ALERTS has no NOT_THERE"]);
 });
 
+test("a channel that fails shows in the health, by name for operators alone, until it works again", { timeout: TIMEOUT }, async () => {
+  const health = async (token?: string) => {
+    const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+    const answer = await system.ddns.fetch("http://ddns.test/api/health", { headers });
+    assert.equal(answer.status, 200);
+    const { checks } = (await answer.json()) as any;
+    const [check] = checks["alerts:failing"];
+    return [check.status, check.output ?? ""];
+  };
+  assert.deepEqual(await health(), ["pass", ""]);
+  peer.answer(paths.slack, status(403));
+  await tell("slack");
+  await cron();
+  const [state, words] = await health();
+  assert.equal(state, "warn");
+  assert.match(words, /1 of 6 alert channels fail/);
+  assert.ok(!words.includes("slack") && !words.includes("403"));
+  assert.match((await health(system.tokens.opsRead))[1], /slack: answered 403/);
+  await cron(1);
+  assert.deepEqual(await health(), ["pass", ""]);
+});
+
 test("no secret is in the log, in D1 or in what others are told", { timeout: TIMEOUT }, async () => {
   peer.answer(paths.discord, status(500));
   peer.answer(paths.hook, reset);

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Gateway, run } from "./support/gateway.ts";
+import { type Gateway, exchange, run } from "./support/gateway.ts";
 import { assertProblem } from "./support/harness.ts";
 import { type OriginServer, originServer } from "./support/origin.ts";
 
@@ -240,6 +240,8 @@ describe("the gateway itself", () => {
     assert.deepEqual(await at("/moved"), [308, "https://b.example.com/new/"]);
     assert.deepEqual(await at("/moved//evil.example.com"), [308, "https://b.example.com/new/evil.example.com"]);
     assert.deepEqual(await at("/short/whatever"), [302, "/text?x=1"]);
+    const bytes = Buffer.from("GET /moved/あ?ö HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n\r\n");
+    assert.match(await exchange(gateway.port, bytes), /Location: https:\/\/b\.example\.com\/new\/%E3%81%82\?%C3%B6\r\n/i);
   });
 
   test("is well on every host, asks nobody, and leaves an application's own word to it", async () => {

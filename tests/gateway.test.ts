@@ -129,7 +129,7 @@ describe("a host", () => {
 
   test("of its own does not see the paths of the others", async () => {
     for (const [host, paths] of Object.entries({
-      "motd.localhost": ["/ip", "/nic/update", "/api/packs", "/api/health"],
+      "motd.localhost": ["/ip", "/nic/update", "/api/packs", "/api/ddns/hosts"],
       "rp.localhost": ["/ip", "/api/status", "/nic/update", "/api/ddns/log"],
       "ddns.localhost": ["/api/status", "/api/packs", "/api/pack/latest"],
     })) {

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Result, bail};
 
-use crate::project::Project;
+use crate::project::{Project, Worker};
 use crate::{building, nginx, process};
 
 #[derive(clap::Args)]
@@ -24,7 +24,12 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
             known => bail!("the benchmarks are: {}", known.join(", ")),
         }
     };
-    building::build(project, &[])?;
+    // A benchmark has the name of the worker that it measures.
+    let measured: Vec<Worker> = Worker::ALL
+        .into_iter()
+        .filter(|worker| worker.name() == name)
+        .collect();
+    building::build(project, &measured)?;
     let mut command = project.command("node")?;
     command
         .arg(format!("bench/{name}.ts"))

@@ -31,7 +31,21 @@ pub fn check(project: &Project, worker: Worker) -> Result<()> {
             _ => Vec::new(),
         };
         check_vars(worker, environment, &others)
+            .and_then(|()| refuse_local(environment))
             .with_context(|| format!("{file}, [env.{name}]"))?;
+    }
+    Ok(())
+}
+
+/// What opens a worker for local development has no place in what is deployed.
+fn refuse_local(environment: &Table) -> Result<()> {
+    let vars = environment.get("vars").and_then(Value::as_table);
+    for (key, value) in vars.into_iter().flatten() {
+        let local = key == "LOCAL" || key.starts_with("LOCAL_");
+        ensure!(
+            !local || value.as_bool() != Some(true),
+            "[vars] {key}: it is for local development alone, and this is an environment to deploy"
+        );
     }
     Ok(())
 }
@@ -70,7 +84,7 @@ impl Overlay {
         Self::parse(read_table(project, path)?).with_context(|| format!("{}", path.display()))
     }
 
-    fn parse(tables: Table) -> Result<Self> {
+    pub fn parse(tables: Table) -> Result<Self> {
         for (name, value) in &tables {
             ensure!(
                 Worker::ALL.iter().any(|worker| worker.name() == name),
@@ -207,6 +221,17 @@ mod tests {
         Addresses {
             base_url: "http://127.0.0.1:8787".to_owned(),
             minecraft: "127.0.0.1:40000".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_for_local_development_is_not_deployed() {
+        for open in ["LOCAL = true", "LOCAL_EVENTS = true"] {
+            let error = refuse_local(&table(&format!("[vars]\n{open}"))).unwrap_err();
+            assert!(error.to_string().starts_with("[vars] LOCAL"), "{error}");
+        }
+        for closed in ["LOCAL = false", "LOCALE = true", ""] {
+            refuse_local(&table(&format!("[vars]\n{closed}"))).unwrap();
         }
     }
 

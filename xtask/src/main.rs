@@ -10,6 +10,8 @@ mod config;
 mod cron;
 mod deploy;
 mod dev;
+#[cfg(test)]
+mod documented;
 mod http;
 mod lint;
 mod nginx;

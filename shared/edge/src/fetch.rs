@@ -12,7 +12,7 @@ use worker::url::form_urlencoded;
 use crate::stream::words;
 
 #[wasm_bindgen(inline_js = "
-export async function exchange(service, method, url, pairs, body, milliseconds, limit, redirect) {
+export async function exchange(service, method, url, pairs, body, milliseconds, limit, redirect, wanted) {
   const controller = new AbortController();
   const begun = Date.now();
   let [late, failure, timer] = [false, 'invalid'];
@@ -30,7 +30,13 @@ export async function exchange(service, method, url, pairs, body, milliseconds, 
       failure = 'broken';
       out.status = response.status;
       out.headersMs = Date.now() - begun;
-      for (const pair of response.headers) out.headers.push(...pair);
+      if (wanted) for (const pair of response.headers) out.headers.push(...pair);
+      if (limit === 0) {
+        out.cut = response.body !== null;
+        await response.body?.cancel();
+        out.totalMs = Date.now() - begun;
+        return;
+      }
       const decoder = new TextDecoder();
       let room = limit;
       // Leaving the loop early cancels the body.
@@ -66,6 +72,7 @@ extern "C" {
         milliseconds: u32,
         limit: u32,
         redirect: &str,
+        wanted: bool,
     ) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, getter)]
     fn status(this: &Exchanged) -> u16;
@@ -102,6 +109,9 @@ pub struct Request<'a> {
     pub timeout_ms: u32,
     /// How many bytes of the body are read; the rest is cancelled.
     pub limit: u32,
+    /// Whether the answer's headers are read: who makes many requests and looks at no header need
+    /// not take each of them out of the runtime.
+    pub reads_headers: bool,
     pub redirect: Redirect,
 }
 
@@ -115,6 +125,7 @@ impl<'a> Request<'a> {
             body: None,
             timeout_ms: 10_000,
             limit: 64 * 1024,
+            reads_headers: true,
             redirect: Redirect::Manual,
         }
     }
@@ -124,12 +135,13 @@ impl<'a> Request<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    /// As the runtime gives them: names in lower case, those of one name joined (`set-cookie`
-    /// excepted).
+    /// Where they are read, as the runtime gives them: names in lower case, those of one name
+    /// joined (`set-cookie` excepted).
     pub headers: Vec<(String, String)>,
     /// What is no UTF-8 is U+FFFD; a byte order mark is left out.
     pub text: String,
-    /// Whether the body is longer than the limit; `text` is its beginning then.
+    /// Whether the body is longer than the limit; `text` is its beginning then. With a limit of 0:
+    /// whether there is a body, which may be empty.
     pub cut: bool,
     /// From the start to the headers, in milliseconds.
     pub headers_ms: u32,
@@ -203,6 +215,7 @@ pub async fn send_to(service: &JsValue, request: Request<'_>) -> Result<Answer, 
         request.timeout_ms,
         request.limit,
         redirect,
+        request.reads_headers,
     )
     .await
     .map_err(|error| failure(&error, request.timeout_ms))?

@@ -6,6 +6,8 @@
 //! everybody behind the gateway gets the result; [`Asked::readings`] tells how else a server could
 //! understand what remains, so that no reading leads past the route table.
 
+use std::fmt::Write as _;
+
 /// The parts of a request's URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
@@ -14,9 +16,9 @@ pub struct Asked {
     pub authority: String,
     /// As the table names it: without port and dot at the end, in lower case.
     pub host: String,
-    /// Starts with `/` and has no dot segments; otherwise as it was sent.
+    /// Starts with `/`, has no dot segments and is of ASCII; otherwise as it was sent.
     pub path: String,
-    /// With its `?`, or empty.
+    /// With its `?`, or empty; of ASCII.
     pub query: String,
 }
 
@@ -47,8 +49,8 @@ impl Asked {
             https: scheme == "https",
             authority: authority.to_ascii_lowercase(),
             host,
-            path: resolved(path),
-            query: query.to_owned(),
+            path: ascii(&resolved(path)),
+            query: ascii(query),
         })
     }
 
@@ -151,6 +153,23 @@ fn resolved(path: &str) -> String {
     format!("/{}", kept.join("/"))
 }
 
+/// What is not ASCII as escapes: so it can stand in a header as well.
+fn ascii(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_owned();
+    }
+    let mut escaped = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        if byte.is_ascii() {
+            escaped.push(char::from(byte));
+        } else {
+            // A string takes whatever is written.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
 /// Every escape decoded, once.
 fn decoded(path: &[u8]) -> Vec<u8> {
     let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
@@ -209,6 +228,11 @@ mod tests {
             ("/x/y", "?a=/b?c")
         );
         assert!(asked.https);
+        let umlaut = Asked::read("http://a/ä/あ?ö=%C3").unwrap();
+        assert_eq!(
+            (umlaut.path.as_str(), umlaut.query.as_str()),
+            ("/%C3%A4/%E3%81%82", "?%C3%B6=%C3")
+        );
         let bare = Asked::read("http://a").unwrap();
         assert_eq!((bare.path.as_str(), bare.https), ("/", false));
         assert_eq!(Asked::read("http://[::1]:80/").unwrap().host, "[::1]");
@@ -300,7 +324,7 @@ mod tests {
         #[test]
         fn any_url_is_read_or_refused(rest in "\\PC{0,60}") {
             if let Ok(asked) = Asked::read(&format!("http://{rest}")) {
-                prop_assert!(asked.path.starts_with('/'));
+                prop_assert!(asked.path.starts_with('/') && asked.path.is_ascii() && asked.query.is_ascii());
                 prop_assert!(!asked.path.contains(['?', '#', '\\']));
                 prop_assert!(asked.path.split('/').all(|segment| dots(segment).is_none()));
                 let _ = (asked.readings(), asked.has_terminators());

@@ -4,7 +4,7 @@
 //! another data centre reads may be a minute old. A new instance begins with what is stored, and
 //! nothing depends on more.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use types::{
     TargetId,
@@ -14,9 +14,22 @@ use types::{
 use crate::{governor, resolve::Cache};
 
 /// The last run's knowledge.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Memory {
-    pub targets: BTreeMap<TargetId, Observation>,
+    pub targets: Rc<BTreeMap<TargetId, Observation>>,
+    pub dns: Cache,
+    pub writes: Option<Writes>,
+    /// What KV held, or was given.
+    pub stored: Option<Rc<Stored>>,
+}
+
+/// A value of KV, read: most runs find the same again.
+#[derive(Debug)]
+pub struct Stored {
+    pub text: Option<String>,
+    pub targets: Rc<BTreeMap<TargetId, Observation>>,
+    /// Whether all that it holds is of a target that there is, and could be read.
+    pub is_whole: bool,
     pub dns: Cache,
     pub writes: Option<Writes>,
 }
@@ -69,7 +82,7 @@ mod tests {
     fn the_newest_knowledge_is_the_one_that_counts() {
         let id: TargetId = "main".parse().unwrap();
         let memory = Memory {
-            targets: [(id.clone(), answered_at(60))].into(),
+            targets: Rc::new([(id.clone(), answered_at(60))].into()),
             ..Memory::default()
         };
         let (older, newer) = (answered_at(0), answered_at(120));

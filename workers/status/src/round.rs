@@ -5,7 +5,7 @@
 //! so no more than six connections are open. Those that did not answer last time come last, so that
 //! they delay nobody.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use edge::{Failure, clock, log};
 use futures::{StreamExt as _, stream};
@@ -13,7 +13,7 @@ use minecraft::failure::Failure as PingFailure;
 use types::{
     TargetId, Timestamp,
     config::{StatusConfig, Target},
-    status::{Observation, Snapshot, State, Version1},
+    status::{Observation, Snapshot, State, Version1, Writes},
 };
 use worker::Env;
 
@@ -21,7 +21,7 @@ use crate::{
     allowance::Allowance,
     doh::Doh,
     governor,
-    memory::Memory,
+    memory::{Memory, Stored},
     news::{self, News},
     observe::{Outcome, observe},
     ping::ping,
@@ -35,45 +35,85 @@ pub type Seen = BTreeMap<TargetId, Observation>;
 
 /// Pings all targets and gives what was seen of them, written or not. When KV cannot be read
 /// nothing is done: what is stored must not be replaced by something that has forgotten it.
-pub async fn run(env: &Env, config: &StatusConfig) -> Result<Seen, Failure> {
+pub async fn run(env: &Env, config: &StatusConfig) -> Result<Rc<Seen>, Failure> {
     let store = Store::new(env);
-    let kept = store.snapshot().await?;
-    let stored: Seen = config
-        .targets
-        .iter()
-        .filter_map(|target| Some((target.id.clone(), store::read(&kept.targets, target)?)))
-        .collect();
-    let is_whole = kept.targets.len() == stored.len();
-    let memory = Memory::take();
-    let (dns, so_far) = memory.joined(kept.dns, kept.writes);
-    let (new, dns) = ping_all(config, &stored, &memory, dns).await;
+    let text = store.text().await?;
+    let mut memory = Memory::take();
+    let known = memory.stored.take().filter(|stored| stored.text == text);
+    let stored = known.unwrap_or_else(|| Rc::new(read(text, config)));
+    let (dns, so_far) = memory.joined(stored.dns.clone(), stored.writes);
+    let (new, dns) = ping_all(config, &stored.targets, &memory, dns).await;
 
-    let news = if is_whole {
-        news::between(&stored, &new)
+    let news = if stored.is_whole {
+        news::between(&stored.targets, &new)
     } else {
         News::State
     };
-    let oldest = stored.values().map(|seen| seen.retrieved_at).min();
+    let oldest = stored.targets.values().map(|seen| seen.retrieved_at).min();
     let due = governor::decide(news, oldest, so_far, config.kv_writes_per_day, clock::now());
+    let writes = due.or(so_far);
+    let (targets, dns, stored) = match due {
+        Some(_) => write(&store, new, dns, writes, stored).await,
+        None => (Rc::new(new), dns, stored),
+    };
+    Memory {
+        targets: Rc::clone(&targets),
+        dns,
+        writes,
+        stored: Some(stored),
+    }
+    .leave();
+    Ok(targets)
+}
+
+/// Reads what KV holds.
+fn read(text: Option<String>, config: &StatusConfig) -> Stored {
+    let kept = store::parse(text.as_deref());
+    let targets = config.targets.iter();
+    let targets: Seen = targets
+        .filter_map(|target| Some((target.id.clone(), store::read(&kept.targets, target)?)))
+        .collect();
+    Stored {
+        is_whole: kept.targets.len() == targets.len(),
+        text,
+        targets: Rc::new(targets),
+        dns: kept.dns,
+        writes: kept.writes,
+    }
+}
+
+/// Writes what was seen; that it fails is logged, for what was seen is still good for those who
+/// record it. Gives all of it back, with what KV holds then.
+async fn write(
+    store: &Store<'_>,
+    targets: Seen,
+    dns: Cache,
+    writes: Option<Writes>,
+    before: Rc<Stored>,
+) -> (Rc<Seen>, Cache, Rc<Stored>) {
     let snapshot = Snapshot {
         v: Version1,
-        targets: new,
+        targets,
         dns,
-        writes: due.or(so_far),
+        writes,
     };
-    if due.is_some()
-        && let Err(failure) = store.keep(&snapshot).await
-    {
-        // What was seen is still good for those who record it.
-        log::error("kv", &failure.into_message());
-    }
-    let memory = Memory {
-        targets: snapshot.targets,
-        dns: snapshot.dns,
-        writes: snapshot.writes,
+    let written = store.keep(&snapshot).await;
+    let Snapshot { targets, dns, .. } = snapshot;
+    let targets = Rc::new(targets);
+    let stored = match written {
+        Ok(text) => Rc::new(Stored {
+            text: Some(text),
+            targets: Rc::clone(&targets),
+            is_whole: true,
+            dns: dns.clone(),
+            writes,
+        }),
+        Err(failure) => {
+            log::error("kv", &failure.into_message());
+            before
+        }
     };
-    memory.clone().leave();
-    Ok(memory.targets)
+    (targets, dns, stored)
 }
 
 async fn ping_all(

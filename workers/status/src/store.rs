@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use edge::{
-    Failure,
-    kv::{Entry, Held},
-    log,
-};
+use edge::{Failure, kv::Entry, log};
 use serde_json::value::RawValue;
 use types::{
     TargetId,
@@ -39,29 +35,41 @@ impl<'a> Store<'a> {
 
     /// What is stored; nothing when the value cannot be read, which is logged.
     pub async fn snapshot(&self) -> Result<Snapshot<Box<RawValue>>, Failure> {
-        let entry: Entry<Snapshot<Box<RawValue>>> = Entry::new(self.env, BINDING, KEY)?;
-        let nothing = Snapshot {
-            v: Version1,
-            targets: Kept::new(),
-            dns: BTreeMap::new(),
-            writes: None,
-        };
-        Ok(match entry.read().await? {
-            Held::Missing => nothing,
-            Held::Corrupt(what) => {
-                log::warn("kv", &what);
-                nothing
-            }
-            Held::Value { value, .. } => value,
-        })
+        Ok(parse(self.text().await?.as_deref()))
     }
 
-    pub async fn keep(&self, snapshot: &Snapshot) -> Result<(), Failure> {
-        let entry: Entry<Snapshot> = Entry::new(self.env, BINDING, KEY)?;
-        let written = entry.write(snapshot).await.map(drop);
+    /// What is stored, as it is.
+    pub async fn text(&self) -> Result<Option<String>, Failure> {
+        self.entry()?.read_text().await
+    }
+
+    /// Writes it and gives what was written.
+    pub async fn keep(&self, snapshot: &Snapshot) -> Result<String, Failure> {
+        let written = self.entry()?.write(snapshot).await;
         snapshot::forget();
         written
     }
+
+    fn entry(&self) -> Result<Entry<Snapshot>, Failure> {
+        Entry::new(self.env, BINDING, KEY)
+    }
+}
+
+/// Reads what is stored; nothing when it cannot be read, which is logged.
+pub fn parse(text: Option<&str>) -> Snapshot<Box<RawValue>> {
+    let nothing = Snapshot {
+        v: Version1,
+        targets: Kept::new(),
+        dns: BTreeMap::new(),
+        writes: None,
+    };
+    let Some(text) = text else {
+        return nothing;
+    };
+    serde_json::from_str(text).unwrap_or_else(|error| {
+        log::warn("kv", &format!("KV {KEY}: {error}"));
+        nothing
+    })
 }
 
 /// Reads one target of what is stored; of one with privacy without the names that may have been

@@ -16,6 +16,8 @@ pub struct Tcp;
 pub struct TcpConnection {
     socket: socket::Connection,
     patience: Patience,
+    /// What is to be sent before the next read: one call for both, since calls cost.
+    question: Vec<u8>,
     /// Whether anything was received yet.
     answered: bool,
 }
@@ -44,6 +46,7 @@ impl Network for Tcp {
         Ok(TcpConnection {
             socket,
             patience,
+            question: Vec::new(),
             answered: false,
         })
     }
@@ -62,27 +65,26 @@ impl TcpConnection {
 }
 
 impl Connection for TcpConnection {
+    /// Sent with the next read, since an answer is waited for whenever something is said.
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let sent = self.socket.write(bytes).await;
-        if !self.answered {
-            let first_byte_due = clock::millis() + i64::from(self.patience.first_byte);
-            let deadline_ms = first_byte_due.min(self.patience.deadline_ms);
-            self.socket.set_deadline(deadline_ms);
-        }
-        sent.map_err(|error| match error {
-            socket::SocketError::Timeout => self.timeout(),
-            _ => Failure::ClosedBeforeStatus,
-        })
+        self.question.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// A connection that breaks has ended; what that means depends on what came before.
     async fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
-        match self.socket.read(buffer).await {
+        let question = std::mem::take(&mut self.question);
+        let received = if self.answered {
+            self.socket.ask(&question, u32::MAX, buffer).await
+        } else {
+            let patience = self.patience.first_byte;
+            self.socket.ask(&question, patience, buffer).await
+        };
+        match received {
             Err(socket::SocketError::Timeout) => Err(self.timeout()),
             Err(_) => Ok(0),
             Ok(length) => {
                 self.answered = true;
-                self.socket.set_deadline(self.patience.deadline_ms);
                 Ok(length)
             }
         }

@@ -189,6 +189,7 @@ async fn post(delivery: &channel::Delivery) -> Attempt {
         body: Some(&delivery.body),
         timeout_ms: TIMEOUT_MS,
         limit: 0,
+        reads_headers: true,
         redirect: Redirect::Manual,
     });
     match sent.await {

@@ -39,6 +39,7 @@ pub async fn check<N: Network>(
         follow: check.follow,
         timeout_ms,
         body_limit: if check.reads_body() { MAX_BODY } else { 0 },
+        reads_headers: !check.header.is_empty(),
     };
     match network.request(&request).await {
         Ok(answer) => match judge(check, &answer) {

@@ -72,6 +72,7 @@ impl<'m> Network for &'m Memory {
             follow,
             timeout_ms,
             body_limit,
+            ..
         } = request;
         self.ask(format!(
             "{method} {url} {headers:?} {body:?} follow {follow} in {timeout_ms} up to {body_limit}"

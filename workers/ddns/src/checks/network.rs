@@ -50,13 +50,15 @@ pub struct HttpRequest<'a> {
     pub timeout_ms: u32,
     /// How many bytes of the body are read; the rest is let go of.
     pub body_limit: u32,
+    /// Whether the answer's headers are looked at.
+    pub reads_headers: bool,
 }
 
 /// What a server answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HttpAnswer {
     pub status: u16,
-    /// With names in lower case.
+    /// Where they are read, with names in lower case.
     pub headers: Vec<(String, String)>,
     /// Empty when it was not read; what is not UTF-8 is replaced.
     pub body: String,

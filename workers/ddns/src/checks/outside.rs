@@ -31,6 +31,7 @@ impl Network for Outside<'_> {
             body: request.body,
             timeout_ms: request.timeout_ms,
             limit: request.body_limit,
+            reads_headers: request.reads_headers,
             redirect: if request.follow {
                 Redirect::Follow
             } else {

@@ -18,6 +18,9 @@ function* lines(text) {
 // A body that fits into the buffers on the way is sent at once, whatever the other side does.
 const AT_ONCE = 64 * 1024;
 
+// Mostly the same names as those of the request before.
+let gone = { key: null, names: null };
+
 export async function send(request, to, url, without, set, milliseconds) {
   const declared = request.headers.get("content-length");
   const length = declared === null ? NaN : Number(declared);
@@ -35,8 +38,8 @@ export async function send(request, to, url, without, set, milliseconds) {
     if (takesTime) sent = new Promise(() => {});
   }
   const headers = outgoing.headers;
-  const gone = new Set(without.split("\n"));
-  for (const name of [...headers.keys()]) if (gone.has(name) || name.startsWith("x-forwarded-")) headers.delete(name);
+  if (without !== gone.key) gone = { key: without, names: new Set(without.split("\n")) };
+  for (const name of [...headers.keys()]) if (gone.names.has(name) || name.startsWith("x-forwarded-")) headers.delete(name);
   for (const [name, value] of lines(set)) headers.set(name, value);
   let timer;
   let over = false;

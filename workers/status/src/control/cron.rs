@@ -1,8 +1,7 @@
 //! The cron's part: what is to be repaired, latched or forgotten.
 
 use edge::{Failure, log};
-use futures::future::join;
-use types::{Timestamp, config::StatusConfig, control::Document};
+use types::{TargetId, Timestamp, config::StatusConfig, control::Document};
 use worker::Env;
 
 use super::{
@@ -10,7 +9,7 @@ use super::{
     effective,
     store::{KEY, Platform},
 };
-use crate::store::{self, Store};
+use crate::store::{self, Kept, Store};
 
 /// Who ended what ended by itself.
 const BY_SCHEDULE: &str = "auto-end";
@@ -22,8 +21,7 @@ const HISTORY_SECONDS: i64 = 400 * 24 * 60 * 60;
 /// One run, due at `now`. Running it twice does no harm.
 pub async fn tick(env: &Env, config: &StatusConfig, now: Timestamp) -> Result<(), Failure> {
     let platform = Platform::new(env)?;
-    let (current, kept) = join(book::current(&platform, now), Store::new(env).kept()).await;
-    let (current, kept) = (current?, kept?);
+    let current = book::current(&platform, now).await?;
     if let Some(problem) = &current.problem {
         let told = format!(
             "KV {KEY}: {problem}; revision {} stays in force",
@@ -31,9 +29,21 @@ pub async fn tick(env: &Env, config: &StatusConfig, now: Timestamp) -> Result<()
         );
         log::error("control", &told);
     }
+    let awaits = |document: &Document, id: &TargetId| effective::awaits_health(document, id, now);
+    // Most of the time there is nothing to look for.
+    let targets = config.targets.iter();
+    let kept = if targets
+        .clone()
+        .any(|target| awaits(&current.document, &target.id))
+    {
+        Store::new(env).kept().await?
+    } else {
+        Kept::new()
+    };
     let over = |document: &Document| -> Vec<_> {
-        let targets = config.targets.iter();
+        let targets = targets.clone();
         targets
+            .filter(|target| awaits(document, &target.id))
             .filter_map(|target| {
                 let seen = store::read(&kept, target);
                 let ends_at = effective::to_latch(document, &target.id, seen.as_ref(), now)?;

@@ -128,6 +128,16 @@ pub fn all_motds(
     entries.map(|entry| joined(&entry.lines, &values)).collect()
 }
 
+/// Whether a target's maintenance ends with the next healthy ping, or has ended with the last one and
+/// that is not latched.
+pub fn awaits_health(document: &Document, target: &TargetId, now: Timestamp) -> bool {
+    let maintenance = &document.settings(target).maintenance;
+    maintenance.enabled
+        && maintenance.auto_end == AutoEnd::WhenHealthy
+        && maintenance.ends_at.is_some_and(|ends_at| ends_at <= now)
+        && document.ended.get(target).copied() != maintenance.ends_at
+}
+
 /// Whether a healthy ping has just ended the maintenance, which is to be latched: its `ends_at`.
 pub fn to_latch(
     document: &Document,
@@ -135,14 +145,12 @@ pub fn to_latch(
     seen: Option<&Observation>,
     now: Timestamp,
 ) -> Option<Timestamp> {
+    if !awaits_health(document, target, now) {
+        return None;
+    }
     let settings = document.settings(target);
-    let maintenance = &settings.maintenance;
-    let ends_at = maintenance.ends_at?;
-    let over = maintenance.enabled
-        && maintenance.auto_end == AutoEnd::WhenHealthy
-        && document.ended.get(target) != Some(&ends_at)
-        && phase(document, &settings, target, seen, now) == Phase::Over;
-    over.then_some(ends_at)
+    let is_over = phase(document, &settings, target, seen, now) == Phase::Over;
+    settings.maintenance.ends_at.filter(|_| is_over)
 }
 
 fn phase(
