@@ -197,7 +197,7 @@ describe("a request that fails", () => {
   }
 
   test("tells one that asks too often when to come again", async () => {
-    const lines = asked(system.tokens.ddnsHome, [...CLIENTS.inadyn, "CF-Connecting-IP: 8.8.7.7"], "hostname=x.example.com");
+    const lines = asked(system.tokens.ddnsUpdate, [...CLIENTS.inadyn, "CF-Connecting-IP: 8.8.7.7"], "hostname=x.example.com");
     for (let n = 1; n <= 30; n += 1) assert.equal((await wire(system, lines)).status, 404, String(n));
     const answer = await wire(system, lines);
     assert.deepEqual([answer.status, answer.body], [429, "abuse\n"]);
