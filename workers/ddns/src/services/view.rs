@@ -11,7 +11,7 @@ use types::{
 };
 
 use super::{
-    book::{Book, Entry, MINUTE},
+    book::{Book, Entry, FLUSH_MINUTES, MINUTE},
     facts,
     judge::{self, Found},
     store::run::Before,
@@ -98,6 +98,11 @@ impl<'a> Present<'a> {
 
     pub fn entry(&self, id: &ServiceId) -> Option<&Entry> {
         self.book.services.get(id)
+    }
+
+    /// How often the book was flushed to the history: what was read of that before is older.
+    pub const fn flushes(&self) -> i64 {
+        self.book.minute.div_euclid(FLUSH_MINUTES as i64)
     }
 
     pub fn state(&self, id: &ServiceId) -> ServiceState {

@@ -52,13 +52,22 @@ pub fn metrics(
         .filter(|service| viewer.sees(service))
         .collect();
     of_services(&mut page, &services, present);
+    of_hosts(&mut page, hosts, present.now);
+    of_costs(&mut page, config);
+    page.into_text()
+}
+
+fn of_hosts(page: &mut Page, hosts: &[HostAge], now: Timestamp) {
     let mut ages = page.metric(
         Kind::Gauge,
         "genkan_ddns_address_age_seconds",
         "Time since the address of a host changed",
     );
     for host in hosts {
-        ages.sample(&[("host", &host.host)], &(present.now - host.updated_at));
+        ages.sample(
+            &[("host", &host.host)],
+            &seconds_since(host.updated_at, now),
+        );
     }
     let mut ages = page.metric(
         Kind::Gauge,
@@ -67,9 +76,12 @@ pub fn metrics(
     );
     for host in hosts {
         if let Some(reported_at) = host.reported_at {
-            ages.sample(&[("host", &host.host)], &(present.now - reported_at));
+            ages.sample(&[("host", &host.host)], &seconds_since(reported_at, now));
         }
     }
+}
+
+fn of_costs(page: &mut Page, config: &DdnsConfig) {
     let cost = budget(&config.services);
     for (name, help, value) in [
         (
@@ -105,7 +117,6 @@ pub fn metrics(
     ] {
         page.value(Kind::Gauge, name, help, &value);
     }
-    page.into_text()
 }
 
 fn of_services(page: &mut Page, services: &[&Service], present: &Present<'_>) {

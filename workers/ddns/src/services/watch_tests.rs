@@ -265,6 +265,29 @@ fn services() -> impl Strategy<Value = Vec<Watched>> {
     })
 }
 
+/// What happened in a minute, with the words of the results or without.
+fn news_of(events: &[Minute], minute: i64, words: bool) -> News {
+    let mut news = News::default();
+    for (name, event) in NAMES.iter().zip(events) {
+        let reason = words.then(|| format!("words {}", event.words));
+        if let Some(level) = event.level {
+            let at = Timestamp::from_seconds(minute * MINUTE);
+            news.outcomes
+                .insert(id(name), Outcome { level, reason, at });
+        }
+        if event.paused {
+            news.paused.insert(id(name));
+        }
+        if event.maintenance {
+            news.maintenance.insert(id(name), "work".to_owned());
+        }
+        if event.acknowledged {
+            news.acknowledged.insert(id(name));
+        }
+    }
+    news
+}
+
 /// What the outside knows of one service when it follows the decisions.
 #[derive(Default)]
 struct Follower {
@@ -324,26 +347,6 @@ proptest! {
         let mut silent = BTreeMap::new();
         let mut followers: BTreeMap<ServiceId, Follower> = BTreeMap::new();
         for (minute, events) in (0_i64..).zip(&story) {
-            let news = |words: bool| {
-                let mut news = News::default();
-                for (name, event) in NAMES.iter().zip(events) {
-                    let reason = words.then(|| format!("words {}", event.words));
-                    if let Some(level) = event.level {
-                        let at = Timestamp::from_seconds(minute * MINUTE);
-                        news.outcomes.insert(id(name), Outcome { level, reason, at });
-                    }
-                    if event.paused {
-                        news.paused.insert(id(name));
-                    }
-                    if event.maintenance {
-                        news.maintenance.insert(id(name), "work".to_owned());
-                    }
-                    if event.acknowledged {
-                        news.acknowledged.insert(id(name));
-                    }
-                }
-                news
-            };
             for (name, event) in NAMES.iter().zip(events) {
                 let follower = followers.entry(id(name)).or_default();
                 follower.acknowledged |= event.acknowledged && follower.open;
@@ -352,13 +355,13 @@ proptest! {
                 }
             }
             let now = Timestamp::from_seconds(minute * MINUTE);
-            let decided = round(&services, &mut machines, &news(true), now);
+            let decided = round(&services, &mut machines, &news_of(events, minute, true), now);
             for (id, decision) in &decided {
                 let rules = services.iter().find(|service| service.id == *id).unwrap().rules;
                 followers.get_mut(id).unwrap().follow(decision, rules, minute);
             }
             // The words of a result decide nothing.
-            prop_assert_eq!(&decided, &round(&services, &mut silent, &news(false), now));
+            prop_assert_eq!(&decided, &round(&services, &mut silent, &news_of(events, minute, false), now));
             for (id, machine) in &machines {
                 let follower = &followers[id];
                 prop_assert_eq!(machine.state, follower.state);

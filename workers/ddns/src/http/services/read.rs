@@ -6,7 +6,7 @@ use edge::{Failure, Fresh, clock, log, reply};
 use serde::Serialize;
 use types::{
     ServiceId, badge,
-    config::DdnsConfig,
+    config::{DdnsConfig, services::Service},
     prometheus,
     services::{Incidents, Services},
 };
@@ -28,7 +28,8 @@ const INCIDENTS_MOST: u32 = 200;
 /// For how long an instance answers with the hours of a range that it has read, in milliseconds.
 const HOURS_KEPT_MS: i64 = 60_000;
 
-type Hours = BTreeMap<(ServiceId, Range), Rc<Fresh<Vec<HourRow>>>>;
+/// By the flush of the book that they were read after.
+type Hours = BTreeMap<(ServiceId, Range), (i64, Rc<Fresh<Vec<HourRow>>>)>;
 
 thread_local! {
     static HOURS: RefCell<Hours> = RefCell::default();
@@ -69,8 +70,7 @@ pub async fn history(
         .ok_or_else(|| bad("range is one of 24h, 7d, 30d and 90d"))?;
     let present = present(env, config).await?;
     let span = Span::until(range, present.now);
-    let key = (service.id.clone(), range);
-    let cache = HOURS.with_borrow_mut(|hours| Rc::clone(hours.entry(key).or_default()));
+    let cache = hours_of(service, range, present.flushes());
     let read = async || Store::new(env)?.hours(&service.id, range, span).await;
     // What was kept at another time of the book would lack hours.
     let keep_ms = if present.now > clock::now() {
@@ -88,6 +88,18 @@ pub async fn history(
     };
     let series = series::series(&service.id, range, span, &hours);
     answer(request, &viewer, &series)
+}
+
+/// What this instance has read of the history since the book was flushed last.
+fn hours_of(service: &Service, range: Range, flushes: i64) -> Rc<Fresh<Vec<HourRow>>> {
+    HOURS.with_borrow_mut(|hours| {
+        let key = (service.id.clone(), range);
+        let (read_after, fresh) = hours.entry(key).or_default();
+        if *read_after != flushes {
+            (*read_after, *fresh) = (flushes, Rc::default());
+        }
+        Rc::clone(fresh)
+    })
 }
 
 pub async fn incidents(
