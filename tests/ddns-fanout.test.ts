@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { limited, page } from "./support/cloudflare.ts";
 import { type Ddns, MID, MYDNS, SECRETS, ZONE, ddns } from "./support/ddns.ts";
 import { broken, hang, maintenance } from "./support/mydns.ts";
+import { type Receiver, receiver } from "./support/receiver.ts";
 
 const HOME = "home.example.com";
 const NAS = "nas.example.com";
@@ -18,11 +19,16 @@ const HOSTS = [
 const DAY = 86_400;
 
 let d: Ddns;
+let phone: Receiver;
 before(async () => {
-  d = await ddns({ hosts: HOSTS });
+  phone = await receiver();
+  d = await ddns({ hosts: HOSTS, alerts: [{ name: "phone", kind: "ntfy", url: phone.url, topic: "home" }] });
 });
 beforeEach(() => d.reset());
-after(() => d?.close());
+after(async () => {
+  await d?.close();
+  await phone?.close();
+});
 
 const log = async (query = "") => (await d.read(`/api/ddns/log?${query}`)).entries;
 const provided = (entry: any) => entry.providers.map((one: any) => `${one.provider} ${one.result}`);
@@ -217,6 +223,8 @@ describe("the cron", () => {
     assert.equal(warnings.length, 1);
     assert.deepEqual([warnings[0].token, warnings[0].host, provided(warnings[0])], ["cron", HOME, ["mydns/home expiring"]]);
     assert.match(warnings[0].providers[0].detail, /forgets this host at 20/);
+    assert.equal(phone.heard.length, 1);
+    assert.match(JSON.stringify(phone.heard[0]), new RegExp(`${HOME}: warning.*expiring: mydns/home forgets this host at 20|expiring: mydns/home forgets.*${HOME}: warning`));
     await sleep(100);
     assert.ok(d.system.logs().some(({ message }) => message.includes("expiry") && message.includes(HOME)));
     d.mydns.behave(null);

@@ -245,8 +245,19 @@ fn of_an_expiry_it_is_warned_once_two_days_ahead() {
         .iter()
         .find(|note| note.decision == "expiring")
         .cloned();
-    let detail = note.unwrap().providers[0].detail.clone().unwrap();
+    let note = note.unwrap();
+    let detail = note.providers[0].detail.clone().unwrap();
     assert!(detail.contains("2026-11-28T10:00:00Z"), "{detail}");
+    let alert = crate::refresh::alert(&note).unwrap();
+    assert_eq!(alert.service, "ddns:a.example.com");
+    let reason = alert.reason.unwrap();
+    let start = "expiring: mydns/home forgets this host at 2026-11-28T10:00:00Z unless";
+    assert!(reason.starts_with(start), "{reason}");
+    let warnings = |world: &World| {
+        let notes = &world.state.borrow().notes;
+        notes.iter().filter_map(crate::refresh::alert).count()
+    };
+    assert_eq!(warnings(&world), 1);
     world.state.borrow_mut().refusing.clear();
     cron(&world, "3").unwrap();
     assert!(told(&world, false));

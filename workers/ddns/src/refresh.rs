@@ -3,16 +3,20 @@
 
 use types::{
     Timestamp,
-    config::{DdnsHost, HostName},
+    config::{DdnsHost, HostName, alerts::AlertEvent},
     ddns::{ProviderOutcome, ProviderResult},
 };
 
 use crate::{
+    alerts::Alert,
     book::{Book, Clock, Note, Ports, Tell},
     dyndns2::Code,
     fanout::{self, Ran},
     plan::{Duty, Line, Occasion, duties},
 };
+
+/// The decision of a note that warns; SQL knows it by this word.
+const EXPIRING: &str = "expiring";
 
 /// Does what is due. Gives what an operator has to know, a line each: of expiries that are near. The
 /// error is that of the book.
@@ -112,7 +116,32 @@ fn warning(host: &DdnsHost, ran: &Ran, now: Timestamp) -> Option<Note> {
         client: "expiry",
         host: host.host.clone(),
         addresses: line.wanted,
-        decision: "expiring",
+        decision: EXPIRING,
         providers: results,
+    })
+}
+
+/// What somebody should hear of it, not only read in the log: an expiry that is near.
+pub fn alert(note: &Note) -> Option<Alert> {
+    if note.decision != EXPIRING {
+        return None;
+    }
+    let say = |result: &ProviderResult| {
+        let detail = result.detail.as_deref().unwrap_or_default();
+        format!("{} {detail}", result.provider)
+    };
+    let said: Vec<_> = note.providers.iter().map(say).collect();
+    Some(Alert {
+        v: 1,
+        event: AlertEvent::Warning,
+        service: format!("ddns:{}", note.host),
+        name: note.host.to_string(),
+        group: None,
+        state: None,
+        previous: None,
+        reason: Some(format!("{EXPIRING}: {}", said.join("; "))),
+        since: note.at,
+        at: note.at,
+        incident: None,
     })
 }

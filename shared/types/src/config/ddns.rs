@@ -24,8 +24,6 @@ pub struct DdnsHost {
     /// How many bits of the address the prefix is.
     #[serde(default = "sixty_four")]
     pub ipv6_prefix_length: u8,
-    /// How often the home reports it; nothing is expected when this is not said.
-    pub report_minutes: Option<u32>,
     /// Who keeps its records; each update goes to all of them.
     #[serde(default)]
     pub providers: Vec<Provider>,
@@ -56,7 +54,6 @@ pub struct DdnsConfig {
 const MAX_HOSTS: usize = 100;
 /// MyDNS.jp forgets a host after a week.
 const MAX_REFRESH_MINUTES: u32 = 5 * 24 * 60;
-const MAX_REPORT_MINUTES: u32 = 7 * 24 * 60;
 
 fn two_hours() -> u32 {
     120
@@ -96,11 +93,6 @@ impl DdnsHost {
             _ => Ok(()),
         };
         within("refresh_minutes", self.refresh_minutes, MAX_REFRESH_MINUTES)?;
-        within(
-            "report_minutes",
-            self.report_minutes.unwrap_or(1),
-            MAX_REPORT_MINUTES,
-        )?;
         let length = self.ipv6_prefix_length;
         if !(16..=124).contains(&length) {
             return Err((
@@ -182,14 +174,7 @@ mod tests {
     #[test]
     fn what_is_not_said_is_as_usual() {
         let host = one(&json!({})).unwrap();
-        assert_eq!(
-            (
-                host.refresh_minutes,
-                host.ipv6_prefix_length,
-                host.report_minutes
-            ),
-            (120, 64, None)
-        );
+        assert_eq!((host.refresh_minutes, host.ipv6_prefix_length), (120, 64));
         let reported = "2001:4860:4860::8888".parse().unwrap();
         assert_eq!(host.ipv6_of(reported), reported);
     }
@@ -200,7 +185,6 @@ mod tests {
             (json!({"refresh_minutes": 0}), "refresh_minutes"),
             (json!({"refresh_minutes": 7201}), "refresh_minutes"),
             (json!({"refresh_minutes": -1}), "refresh_minutes"),
-            (json!({"report_minutes": 0}), "report_minutes"),
             (json!({"ipv6_prefix_length": 8}), "ipv6_prefix_length"),
             (json!({"ipv6_prefix_length": 200}), "ipv6_prefix_length"),
             (json!({"ipv6_suffix": "::"}), "ipv6_suffix"),

@@ -14,11 +14,11 @@ use super::{
 
 const BINDING: &str = "OPS_DB";
 
-/// An alert that is there stays as it is, whatever has become of it.
-const ENQUEUE: &str = "\
+/// Puts the rows of `alerts` in. An alert that is there stays as it is, whatever has become of it.
+pub const ENQUEUE: &str = "\
 INSERT INTO alerts (channel, key, at, alert, due_at)
 SELECT value ->> 'channel', value ->> 'key', value ->> 'at', value ->> 'alert', value ->> 'at'
-FROM json_each(?1) WHERE true
+FROM json_each(?1, '$.alerts') WHERE true
 ON CONFLICT (channel, key) DO NOTHING";
 
 /// Takes what is due, oldest first, and nobody else does for a while. Channels that have had their
@@ -89,8 +89,9 @@ pub struct Claimed {
     pub attempts: usize,
 }
 
-#[derive(Serialize)]
-struct Row<'a> {
+/// An alert for one channel, as [`ENQUEUE`] reads it.
+#[derive(Debug, Serialize)]
+pub struct Row<'a> {
     channel: &'a str,
     key: String,
     at: Timestamp,
@@ -104,13 +105,21 @@ pub fn enqueue(
     config: &DdnsConfig,
     alerts: &[Alert],
 ) -> Result<Option<D1PreparedStatement>, Failure> {
-    let json = rows_of(config, alerts)?;
-    json.map(|json| statement(database, ENQUEUE, &[&json]))
-        .transpose()
+    let alerts = rows_of(config, alerts)?;
+    if alerts.is_empty() {
+        return Ok(None);
+    }
+    let json = json(&Rows { alerts })?;
+    statement(database, ENQUEUE, &[&json]).map(Some)
 }
 
-/// The rows of [`enqueue`] as JSON.
-fn rows_of(config: &DdnsConfig, alerts: &[Alert]) -> Result<Option<String>, Failure> {
+#[derive(Serialize)]
+struct Rows<'a> {
+    alerts: Vec<Row<'a>>,
+}
+
+/// A row for every channel that hears of an alert.
+pub fn rows_of<'a>(config: &'a DdnsConfig, alerts: &[Alert]) -> Result<Vec<Row<'a>>, Failure> {
     let mut rows = Vec::new();
     for alert in alerts {
         let mut services = config.services.iter();
@@ -127,10 +136,7 @@ fn rows_of(config: &DdnsConfig, alerts: &[Alert]) -> Result<Option<String>, Fail
             }
         }
     }
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    json(&rows).map(Some)
+    Ok(rows)
 }
 
 /// Takes at most `limit` alerts that are due.

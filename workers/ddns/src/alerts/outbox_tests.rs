@@ -28,11 +28,9 @@ fn rows(service: &str, event: AlertEvent) -> Vec<String> {
         event,
         ..alert()
     };
-    let json = rows_of(&config(), &[alert]).unwrap();
-    let rows: Vec<serde_json::Value> =
-        json.map_or(Vec::new(), |json| serde_json::from_str(&json).unwrap());
-    let name = |row: &serde_json::Value| row["channel"].as_str().unwrap().to_owned();
-    rows.iter().map(name).collect()
+    let config = config();
+    let rows = rows_of(&config, &[alert]).unwrap();
+    rows.iter().map(|row| row.channel.to_owned()).collect()
 }
 
 #[test]
@@ -53,7 +51,7 @@ fn the_rows_are_pinned() {
         ..alert()
     };
     assert_eq!(
-        rows_of(&config(), &[up]).unwrap().unwrap(),
+        serde_json::to_string(&rows_of(&config(), &[up]).unwrap()).unwrap(),
         r#"[{"channel":"all","key":"up web 2026-11-21T10:00:00Z","at":"2026-11-21T10:00:00Z","alert":"{\"v\":1,\"event\":\"up\",\"service\":\"web\",\"name\":\"Website\",\"group\":\"home\",\"state\":\"down\",\"previous\":\"up\",\"reason\":null,\"since\":\"2026-11-21T09:59:00Z\",\"at\":\"2026-11-21T10:00:00Z\",\"incident\":\"7\"}"}]"#
     );
 }

@@ -6,10 +6,13 @@ use types::{Timestamp, config::HostName, ddns::Addresses};
 
 use super::{Store, json, list, parsed, sql};
 use crate::{
+    CONFIG,
+    alerts::outbox,
     book::{Book, Claimed, Finished, Note, Recorded, Request, Row},
     dyndns2::Code,
     limits::{FLAP_SECONDS, FLAPS, UPDATES, UPDATES_SECONDS},
     plan::{Duty, LEASE_SECONDS, Line, Settled},
+    refresh,
     report::Verdict,
 };
 
@@ -179,6 +182,7 @@ struct Finishing<'a> {
 #[derive(Serialize)]
 struct Notes<'a> {
     notes: &'a [Note],
+    alerts: Vec<outbox::Row<'a>>,
 }
 
 impl Book for Store {
@@ -267,7 +271,10 @@ impl Book for Store {
     }
 
     async fn note(&self, notes: &[Note]) -> Result<(), Failure> {
-        self.all(&[sql::NOTE, sql::WARNED], &Notes { notes })
+        let warnings: Vec<_> = notes.iter().filter_map(refresh::alert).collect();
+        let alerts = outbox::rows_of(CONFIG.get(&self.0)?, &warnings)?;
+        let statements = [sql::NOTE, sql::WARNED, outbox::ENQUEUE];
+        self.all(&statements, &Notes { notes, alerts })
             .await
             .map(drop)
     }
