@@ -190,18 +190,21 @@ impl Book for Store {
 
     async fn record(&self, request: &Request<'_>) -> Result<Recorded, Failure> {
         let asked = Asked::new(request)?;
+        // Each statement costs more than what it does: what nobody asks for is left out.
         let statements = [
             sql::ADMIT,
             sql::RECORD,
             sql::APPLY,
             sql::REPORTED,
             sql::LINES,
-            sql::LIMITS,
         ];
-        let found = self.all(&statements, &asked).await?;
+        let wanted = statements.len() - usize::from(asked.hosts.is_empty());
+        let found = self
+            .all(statements.get(..wanted).unwrap_or_default(), &asked)
+            .await?;
         if found.get(1).is_none_or(Vec::is_empty) {
-            let retry_after = held_back(found.get(5), asked.now)?.unwrap_or(1);
-            self.all(&[sql::HELD_BACK], &asked).await?;
+            let found = self.all(&[sql::LIMITS, sql::HELD_BACK], &asked).await?;
+            let retry_after = held_back(found.first(), asked.now)?.unwrap_or(1);
             return Ok(Recorded::Limited { retry_after });
         }
         Ok(Recorded::Taken {
