@@ -1,64 +1,24 @@
 //! The body of `GET /api/services/<id>/history`: hours of the history, as equal steps of a chart.
 
 use serde::{Deserialize, Serialize};
-use types::{ServiceId, Timestamp};
+use types::{Range, ServiceId, Timestamp};
 
-use super::book::{DAY, Entry, HOUR, MINUTE, Sample, Sums, fraction};
+use super::book::{Entry, HOUR, MINUTE, Sample, Sums, fraction};
 
-/// What a chart shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Range {
-    Day,
-    Week,
-    Month,
-    Quarter,
+/// How long one point is, in seconds; at most 500 of them make the range. Below an hour each
+/// check is looked at.
+const fn step(range: Range) -> i64 {
+    match range {
+        Range::Day => 5 * MINUTE,
+        Range::Week => HOUR,
+        Range::Month => 2 * HOUR,
+        Range::Quarter => 6 * HOUR,
+    }
 }
 
-impl Range {
-    /// The value of `range`; without one it is a day.
-    pub fn from_query(value: Option<&str>) -> Option<Self> {
-        match value {
-            None | Some("24h" | "") => Some(Self::Day),
-            Some("7d") => Some(Self::Week),
-            Some("30d") => Some(Self::Month),
-            Some("90d") => Some(Self::Quarter),
-            Some(_) => None,
-        }
-    }
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Day => "24h",
-            Self::Week => "7d",
-            Self::Month => "30d",
-            Self::Quarter => "90d",
-        }
-    }
-
-    const fn seconds(self) -> i64 {
-        match self {
-            Self::Day => DAY,
-            Self::Week => 7 * DAY,
-            Self::Month => 30 * DAY,
-            Self::Quarter => 90 * DAY,
-        }
-    }
-
-    /// How long one point is, in seconds; at most 500 of them make the range. Below an hour each
-    /// check is looked at.
-    const fn step(self) -> i64 {
-        match self {
-            Self::Day => 5 * MINUTE,
-            Self::Week => HOUR,
-            Self::Month => 2 * HOUR,
-            Self::Quarter => 6 * HOUR,
-        }
-    }
-
-    /// Whether the single checks have to be read.
-    pub const fn needs_checks(self) -> bool {
-        self.step() < HOUR
-    }
+/// Whether the single checks have to be read.
+pub const fn needs_checks(range: Range) -> bool {
+    step(range) < HOUR
 }
 
 /// The steps of a range that ends with the one that is running, in seconds since the epoch.
@@ -71,7 +31,7 @@ pub struct Span {
 
 impl Span {
     pub fn until(range: Range, now: Timestamp) -> Self {
-        let (step, now) = (range.step(), now.as_seconds());
+        let (step, now) = (step(range), now.as_seconds());
         let until = now - now.rem_euclid(step) + step;
         Self {
             from: until - range.seconds(),
@@ -180,7 +140,7 @@ pub fn with_current(hours: &[HourRow], entry: &Entry, range: Range) -> Vec<HourR
     let known = hours.iter().position(|hour| hour.at == entry.hour);
     let mut current = known.map(|index| hours.remove(index)).unwrap_or_default();
     (current.at, current.sums) = (entry.hour, entry.sums.clone());
-    if range.needs_checks() {
+    if needs_checks(range) {
         let samples = current.samples.get_or_insert_default();
         let flushed = samples.last().map_or(i64::MIN, |sample| sample.0);
         samples.extend(entry.pending.iter().filter(|sample| sample.0 > flushed));
@@ -234,7 +194,7 @@ mod tests {
 
     #[test]
     fn every_range_is_of_at_most_500_points_and_ends_now() {
-        for range in [Range::Day, Range::Week, Range::Month, Range::Quarter] {
+        for range in Range::ALL {
             let body = body(range, &[]);
             let points = body["points"].as_array().unwrap();
             assert!((160..=500).contains(&points.len()), "{}", points.len());
@@ -242,11 +202,9 @@ mod tests {
             assert_eq!(step * i64::try_from(points.len()).unwrap(), range.seconds());
             let span = Span::until(range, Timestamp::from_seconds(NOW));
             assert!((span.until - step..span.until).contains(&NOW));
-            assert_eq!(Range::from_query(Some(range.as_str())), Some(range));
             assert_eq!(body["uptime"], Value::Null);
             assert_eq!(points[0]["latency_ms"], Value::Null);
         }
-        assert_eq!(Range::from_query(Some("1d")), None);
     }
 
     #[test]
@@ -279,7 +237,7 @@ mod tests {
     fn uptime_is_weighted_by_what_was_measured_and_what_is_outside_is_left_out() {
         let at = NOW - NOW.rem_euclid(HOUR);
         let hours = [
-            hour(at - 100 * DAY, &[(0, -1)], false),
+            hour(at - 100 * 24 * HOUR, &[(0, -1)], false),
             hour(at - HOUR, &[(0, 1), (1, 1), (2, 1)], false),
             hour(at, &[(0, -1)], false),
         ];

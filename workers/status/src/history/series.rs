@@ -1,71 +1,31 @@
 //! The body of `GET /api/history/<target>`: rows of whatever age, as equal steps of a chart.
 
 use serde::{Deserialize, Serialize};
-use types::{TargetId, Timestamp};
+use types::{Range, TargetId, Timestamp};
 
-use super::{DAY, MINUTE, start};
+use super::{MINUTE, start};
 
-/// What a chart shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Range {
-    Day,
-    Week,
-    Month,
-    Quarter,
+/// How long one point is, in seconds: at most 500 of them make the range, and each is made of
+/// whole rows of the ages in it.
+const fn step(range: Range) -> i64 {
+    match range {
+        Range::Day => 5 * MINUTE,
+        Range::Week => 30 * MINUTE,
+        Range::Month => 120 * MINUTE,
+        Range::Quarter => 360 * MINUTE,
+    }
 }
 
-impl Range {
-    /// The value of `range`; without one it is a day.
-    pub fn from_query(value: Option<&str>) -> Option<Self> {
-        match value {
-            None | Some("24h") => Some(Self::Day),
-            Some("7d") => Some(Self::Week),
-            Some("30d") => Some(Self::Month),
-            Some("90d") => Some(Self::Quarter),
-            Some(_) => None,
-        }
-    }
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Day => "24h",
-            Self::Week => "7d",
-            Self::Month => "30d",
-            Self::Quarter => "90d",
-        }
-    }
-
-    const fn seconds(self) -> i64 {
-        match self {
-            Self::Day => DAY,
-            Self::Week => 7 * DAY,
-            Self::Month => 30 * DAY,
-            Self::Quarter => 90 * DAY,
-        }
-    }
-
-    /// How long one point is, in seconds: at most 500 of them make the range, and each is made of
-    /// whole rows of the ages in it.
-    const fn step(self) -> i64 {
-        match self {
-            Self::Day => 5 * MINUTE,
-            Self::Week => 30 * MINUTE,
-            Self::Month => 120 * MINUTE,
-            Self::Quarter => 360 * MINUTE,
-        }
-    }
-
-    /// For how long an instance answers from what it read, in milliseconds: the longer the range,
-    /// the more rows it reads (D1's free plan has 5 million a day) and the less a minute changes.
-    pub const fn fresh_ms(self) -> i64 {
-        let minutes = match self {
-            Self::Day => 1,
-            Self::Week => 5,
-            Self::Month => 15,
-            Self::Quarter => 30,
-        };
-        minutes * MINUTE * 1000
-    }
+/// For how long an instance answers from what it read, in milliseconds: the longer the range,
+/// the more rows it reads (D1's free plan has 5 million a day) and the less a minute changes.
+pub const fn fresh_ms(range: Range) -> i64 {
+    let minutes = match range {
+        Range::Day => 1,
+        Range::Week => 5,
+        Range::Month => 15,
+        Range::Quarter => 30,
+    };
+    minutes * MINUTE * 1000
 }
 
 /// The steps of a range that ends with the one that is running.
@@ -79,7 +39,7 @@ pub struct Span {
 
 impl Span {
     pub fn until(range: Range, now: Timestamp) -> Self {
-        let step = range.step();
+        let step = step(range);
         let until = start(now, step).plus_seconds(step);
         Self {
             from: until.plus_seconds(-range.seconds()),
@@ -188,7 +148,6 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_795_255_234;
-    const RANGES: [Range; 4] = [Range::Day, Range::Week, Range::Month, Range::Quarter];
 
     fn body(range: Range, sums: &[Sums]) -> Value {
         let span = Span::until(range, Timestamp::from_seconds(NOW));
@@ -198,7 +157,7 @@ mod tests {
 
     #[test]
     fn every_range_is_of_at_most_500_points_and_ends_now() {
-        for range in RANGES {
+        for range in Range::ALL {
             let body = body(range, &[]);
             let points = body["points"].as_array().unwrap();
             assert!((200..=500).contains(&points.len()), "{}", points.len());
@@ -206,10 +165,7 @@ mod tests {
             assert_eq!(step * i64::try_from(points.len()).unwrap(), range.seconds());
             let span = Span::until(range, Timestamp::from_seconds(NOW));
             assert!((span.until.as_seconds() - step..span.until.as_seconds()).contains(&NOW));
-            assert_eq!(Range::from_query(Some(range.as_str())), Some(range));
         }
-        assert_eq!(Range::from_query(None), Some(Range::Day));
-        assert_eq!(Range::from_query(Some("1d")), None);
     }
 
     #[test]

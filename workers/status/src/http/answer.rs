@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 use edge::{Failure, Fresh, clock, log, not_found, reply};
 use serde::Serialize;
 use types::{
-    Code, TargetId, Timestamp,
+    Code, Range, TargetId, Timestamp,
     config::{StatusConfig, Target},
     prometheus,
     status::Status,
@@ -16,7 +16,7 @@ use crate::{
     control::{self, Present},
     history::{
         self,
-        series::{self, Range, Series, Span},
+        series::{self, Series, Span},
     },
     snapshot::{self, Seen, Snapshot},
     view,
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
         };
         // Who has nothing kept has none of this kept either.
         let keeps = self.config.cache_seconds > 0;
-        let keep_ms = if keeps { range.fresh_ms() } else { 0 };
+        let keep_ms = if keeps { series::fresh_ms(range) } else { 0 };
         let got = cache.get(clock::millis(), keep_ms, read).await?;
         if let Some(failure) = got.error {
             log::warn("history", &failure.into_message());

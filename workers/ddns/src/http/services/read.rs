@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 use edge::{Failure, Fresh, clock, log, reply};
 use serde::Serialize;
 use types::{
-    ServiceId, badge,
+    Range, ServiceId, badge,
     config::{DdnsConfig, services::Service},
     prometheus,
     services::{Incidents, Services},
@@ -17,7 +17,7 @@ use super::{
     bad, for_viewer, present, seen, viewer,
 };
 use crate::services::{
-    series::{self, HourRow, Range, Span},
+    series::{self, HourRow, Span},
     store::{Store, incidents::Which},
     view::{self, Viewer},
     views,

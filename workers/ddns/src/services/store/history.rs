@@ -1,14 +1,14 @@
 //! The table `checks`.
 
 use edge::Failure;
-use types::{ServiceId, Timestamp};
+use types::{Range, ServiceId, Timestamp};
 use worker::D1PreparedStatement;
 
 use super::Store;
 use crate::services::{
     book::{DAY, HOUR},
     daily::Work,
-    series::{HourRow, Range, Span},
+    series::{self, HourRow, Span},
 };
 
 /// Hours as they stand; the checks that are new are put behind those that are there.
@@ -114,7 +114,11 @@ impl Store {
         span: Span,
     ) -> Result<Vec<HourRow>, Failure> {
         let (from, until) = (span.first_hour().to_string(), span.until.to_string());
-        let detail = if range.needs_checks() { "1" } else { "0" };
+        let detail = if series::needs_checks(range) {
+            "1"
+        } else {
+            "0"
+        };
         self.query(READ, &[service.as_str(), &from, &until, detail])
             .await
     }
