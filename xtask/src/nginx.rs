@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::process;
 use crate::project::Project;
 
-/// The version that the figures in README.md are of.
+/// The version that the figures in docs/gateway.md are of.
 const VERSION: &str = "1.22.1-9+deb12u7";
 
 /// The program; fetched, if it is not there.
