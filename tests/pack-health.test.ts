@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Bindings, type System, TIMEOUT, start } from "./support/harness.ts";
+import { healthOf } from "./support/health.ts";
 import { cron, eventually } from "./support/manage.ts";
 import { packNamed, sha1, upload } from "./support/packs.ts";
 import { type Metric, parse } from "./support/prometheus.ts";
@@ -21,16 +22,7 @@ after(() => system?.close());
 const get = (path: string, init: { method?: string } = {}) => system.pack.fetch(`http://pack.test${path}`, init);
 const day = (ago: number) => new Date(Date.now() - ago * DAY).toISOString().slice(0, 10);
 
-async function health(): Promise<any> {
-  const response = await get("/api/health");
-  const { headers } = response;
-  const said = ["content-type", "cache-control", "etag", "access-control-allow-origin"].map((name) => headers.get(name));
-  assert.deepEqual(said, ["application/health+json", "no-store", null, "*"]);
-  const body: any = await response.json();
-  assert.equal(body.serviceId, "pack");
-  assert.equal(response.status, body.status === "fail" ? 503 : 200);
-  return body;
-}
+const health = () => healthOf(system, "pack");
 
 /** Waits until these checks are those that do not pass: an answer is given again for two seconds. */
 async function wrong(expected: Record<string, RegExp>): Promise<any> {

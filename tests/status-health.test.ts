@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type D1, type Kv, type System, TIMEOUT, start } from "./support/harness.ts";
+import { healthOf } from "./support/health.ts";
 import { type MinecraftPeer, minecraft } from "./support/minecraft.ts";
 import { PATIENT, cron, stored } from "./support/status.ts";
 
@@ -30,21 +31,7 @@ after(async () => {
 
 const get = (path: string, init: { method?: string; headers?: Record<string, string>; body?: string } = {}) => system.status.fetch(`http://status.test${path}`, init);
 
-/** The body, after what holds for every one was checked. */
-async function health(): Promise<any> {
-  const response = await get("/api/health");
-  const { headers } = response;
-  const said = ["content-type", "cache-control", "etag", "access-control-allow-origin"].map((name) => headers.get(name));
-  assert.deepEqual(said, ["application/health+json", "no-store", null, "*"]);
-  const body: any = await response.json();
-  assert.equal(body.serviceId, "status");
-  assert.equal(response.status, body.status === "fail" ? 503 : 200);
-  for (const [name, checks] of Object.entries<any>(body.checks)) {
-    assert.equal(checks.length, 1, name);
-    assert.equal(checks[0].status === "pass", checks[0].output === undefined, name);
-  }
-  return body;
-}
+const health = () => healthOf(system, "status");
 
 /** The status, and of each check that does not pass its own and what it says. */
 async function wrong(): Promise<[string, Record<string, [string, string]>]> {

@@ -7,9 +7,9 @@ import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..", "..");
 const require = createRequire(join(root, "node_modules", "wrangler", "package.json"));
-const { Miniflare } = require("miniflare");
+export const { Miniflare } = require("miniflare");
 
-const COMPATIBILITY_DATE = "2026-11-01";
+export const COMPATIBILITY_DATE = "2026-11-01";
 
 export type Bindings = Record<string, { type: "r2" | "kv" | "d1" | "json" | "text"; name?: string; id?: string; value?: unknown }>;
 
@@ -59,7 +59,7 @@ export class Running {
   /** `log` gets what the worker logs. */
   static async start(modules: Modules, env: Bindings, log: (message: string) => void = () => {}): Promise<Running> {
     const folder = mkdtempSync(join(tmpdir(), "genkan-bench-"));
-    const before = new Set(workerds());
+    const before = new Set(runtimes());
     const miniflare = new Miniflare({
       host: "127.0.0.1",
       port: 0,
@@ -77,7 +77,7 @@ export class Running {
     });
     await miniflare.ready;
     const url = await miniflare.unsafeGetDirectURL("bench");
-    const pid = workerds().find((candidate) => !before.has(candidate));
+    const pid = runtimes().find((candidate) => !before.has(candidate));
     if (pid === undefined) throw new Error("the runtime's process was not found");
     return new Running(url, pid, miniflare, folder);
   }
@@ -129,7 +129,7 @@ export class Running {
 }
 
 /** Children of this process that are the runtime. */
-function workerds(): number[] {
+export function runtimes(): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)

@@ -2,20 +2,10 @@
 // what a client sends and follow what an origin says: what is written to its socket is what it gets.
 
 import { once } from "node:events";
-import { createRequire } from "node:module";
-import { readFileSync, readdirSync } from "node:fs";
 import { type Socket, connect } from "node:net";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { COMPATIBILITY_DATE, Miniflare, built, javascript, runtimes } from "../../bench/support/runtime.ts";
 import { type Answer, type R2, type RequestOptions, request } from "./harness.ts";
-import { runtimes } from "./runtime.ts";
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const require = createRequire(join(ROOT, "node_modules", "wrangler", "package.json"));
-const { Miniflare } = require("miniflare");
-
-const COMPATIBILITY_DATE = "2026-11-01";
 
 export interface Settings {
   /** The `[vars]`: `routes`, `LOCAL` (by default true) and so on. */
@@ -47,13 +37,6 @@ export interface Gateway {
 }
 
 export async function run({ vars, secrets = {}, limits = {}, workers = {}, sites }: Settings): Promise<Gateway> {
-  const folder = join(ROOT, "workers", "gateway", "build");
-  const modules: Record<string, unknown> = {};
-  for (const file of readdirSync(folder)) {
-    const path = join(folder, file);
-    if (file.endsWith(".wasm")) modules[file] = { type: "wasm", contents: new Uint8Array(readFileSync(path)) };
-    if (file.endsWith(".js")) modules[file] = { type: "esm", contents: readFileSync(path, "utf8") };
-  }
   const each = <T>(of: Record<string, T>, make: (value: T, name: string) => unknown) =>
     Object.fromEntries(Object.entries(of).map(([name, value]) => [name, make(value, name)]));
   const env = {
@@ -74,14 +57,14 @@ export async function run({ vars, secrets = {}, limits = {}, workers = {}, sites
     handleStructuredLogs: ({ message }: { message: string }) => log.push(message),
     workers: [
       {
-        config: { name: "gateway", compatibilityDate: COMPATIBILITY_DATE, manifest: { mainModule: "index.js", modules }, env },
+        config: { name: "gateway", compatibilityDate: COMPATIBILITY_DATE, manifest: built("gateway"), env },
         dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
       },
       ...Object.entries(workers).map(([name, contents]) => ({
         config: {
           name,
           compatibilityDate: COMPATIBILITY_DATE,
-          manifest: { mainModule: "index.js", modules: { "index.js": { type: "esm", contents } } },
+          manifest: javascript(contents),
           env: {},
         },
       })),

@@ -2,18 +2,14 @@
 // outlives it, its queue has a dead-letter queue that somebody reads, and it can be killed.
 
 import { createHash, randomBytes } from "node:crypto";
-import { createRequire } from "node:module";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "smol-toml";
+import { Miniflare, built, runtimes } from "../../bench/support/runtime.ts";
 import { type Answer, type R2, type Kv, type RequestOptions, request } from "./harness.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const require = createRequire(join(ROOT, "node_modules", "wrangler", "package.json"));
-const { Miniflare } = require("miniflare");
-
-type Modules = Record<string, { type: "esm" | "wasm"; contents: string | Uint8Array }>;
 
 /** Writes down each dead letter in KV, and puts objects of any size into the bucket from within. */
 const BESIDE = `export default {
@@ -85,7 +81,7 @@ export async function run(settings: Settings): Promise<Runtime> {
         config: {
           name: "pack",
           compatibilityDate: config.compatibility_date,
-          manifest: { mainModule: "index.js", modules: built("pack") },
+          manifest: built("pack"),
           env: {
             PACKS: { type: "r2", name: "packs" },
             PACK_KV: { type: "kv", id: "pack" },
@@ -149,30 +145,6 @@ export async function run(settings: Settings): Promise<Runtime> {
     },
     stop: () => miniflare.dispose(),
   };
-}
-
-/** A worker as `cargo xtask build` left it. */
-function built(worker: string): Modules {
-  const folder = join(ROOT, "workers", worker, "build");
-  const modules: Modules = {};
-  for (const file of readdirSync(folder)) {
-    const path = join(folder, file);
-    if (file.endsWith(".wasm")) modules[file] = { type: "wasm", contents: new Uint8Array(readFileSync(path)) };
-    if (file.endsWith(".js")) modules[file] = { type: "esm", contents: readFileSync(path, "utf8") };
-  }
-  return modules;
-}
-
-/** Children of this process that are the runtime. */
-export function runtimes(): number[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      return stat.includes("(workerd)") && Number(stat.split(") ")[1]!.split(" ")[1]) === process.pid;
-    } catch {
-      return false; // it ended meanwhile
-    }
-  });
 }
 
 /** What a process holds in memory, and the most that it held since `forgetPeak`, in MiB. */
