@@ -66,9 +66,13 @@ fn list<T: DeserializeOwned>(found: Option<&Vec<String>>) -> Result<Vec<T>, Fail
     found.map(|text| parsed(text)).collect()
 }
 
-/// A database without tables is said by name, with the cure; all else goes to the log as it is.
 fn failed(failure: Failure) -> Failure {
-    let words = failure.into_message();
+    unavailable(failure.into_message())
+}
+
+/// What the database said, as a failure: one without tables is said by name, with the cure; all else
+/// goes to the log as it is.
+pub fn unavailable(words: String) -> Failure {
     let Some(cure) = d1::cure(&words, BINDING, "ddns") else {
         return Failure::internal(words);
     };

@@ -11,9 +11,11 @@ pub mod receivers;
 pub mod run;
 pub mod silences;
 
-use edge::{Failure, d1, log};
+use edge::{Failure, d1};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use worker::{D1Database, D1PreparedStatement, D1Result, Env};
+
+use crate::store::unavailable;
 
 const BINDING: &str = "OPS_DB";
 
@@ -77,11 +79,6 @@ fn write(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|error| Failure::internal(error.to_string()))
 }
 
-/// A database without tables is said by name, with the cure; all else goes to the log as it is.
 fn failed(error: &worker::Error) -> Failure {
-    let Some(cure) = d1::cure(error, BINDING, "ddns") else {
-        return Failure::internal(format!("{BINDING}: {error}"));
-    };
-    log::error(BINDING, &cure);
-    Failure::new(types::Code::Unavailable, "the database is not set up yet")
+    unavailable(format!("{BINDING}: {error}"))
 }
