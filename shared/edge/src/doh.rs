@@ -4,13 +4,20 @@
 
 mod answer;
 
-pub use answer::{Answer, Kind, MAX_BODY, NOERROR, NXDOMAIN, NoDns, Record, Srv, read};
+pub use answer::{Answer, MAX_BODY, NOERROR, NXDOMAIN, NoDns, Record, Srv, read};
+
+use types::RecordType;
 
 use crate::get;
 
 /// Asks `server` for the records of `name`. The answer is for [`read`]; the error says what is
 /// wrong with the server, or that `name` can be no name.
-pub async fn ask(server: &str, name: &str, kind: Kind, timeout_ms: u32) -> Result<String, String> {
+pub async fn ask(
+    server: &str,
+    name: &str,
+    kind: RecordType,
+    timeout_ms: u32,
+) -> Result<String, String> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if name.is_empty() || name.len() > 254 || !name.bytes().all(good) {
         return Err("not a name that DNS can be asked for".to_owned());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use edge::{clock, log};
 use futures::future::join;
 use types::{
-    Timestamp,
+    RecordType, Timestamp,
     config::{DdnsConfig, HostName},
 };
 use worker::{Delay, Env};
@@ -115,9 +115,9 @@ impl Clock for Scheduled {
 
 /// What DNS answers for a name; `None` when it does not say, and then the log says why.
 pub async fn dns(config: &DdnsConfig, host: &HostName) -> Option<Dns> {
-    use edge::doh::{self, Kind, NOERROR, NXDOMAIN};
+    use edge::doh::{self, NOERROR, NXDOMAIN};
     const TIMEOUT_MS: u32 = 3000;
-    let ask = async |kind: Kind| {
+    let ask = async |kind: RecordType| {
         let url = config.doh_url.as_str();
         let answer = doh::ask(url, host.as_str(), kind, TIMEOUT_MS).await;
         let answer = answer.and_then(|body| doh::read(&body, kind).map_err(|no| no.to_string()));
@@ -127,7 +127,7 @@ pub async fn dns(config: &DdnsConfig, host: &HostName) -> Option<Dns> {
             Err(words) => Err(words),
         }
     };
-    let told = match join(ask(Kind::A), ask(Kind::Aaaa)).await {
+    let told = match join(ask(RecordType::A), ask(RecordType::Aaaa)).await {
         (Ok(v4), Ok(v6)) => Ok((v4, v6)),
         (Err(words), _) | (_, Err(words)) => Err(words),
     };

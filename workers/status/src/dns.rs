@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use edge::doh::{self, Kind, NOERROR, NXDOMAIN, Srv};
-use types::status::SrvRecord;
+use edge::doh::{self, NOERROR, NXDOMAIN, Srv};
+use types::{RecordType, status::SrvRecord};
 
 /// What a name server said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl fmt::Display for DnsError {
 }
 
 /// Reads an answer to a question of this kind.
-pub fn read(body: &str, kind: Kind) -> Result<Answer, DnsError> {
+pub fn read(body: &str, kind: RecordType) -> Result<Answer, DnsError> {
     let answer = doh::read(body, kind).map_err(|error| DnsError::Server(error.to_string()))?;
     if ![NOERROR, NXDOMAIN].contains(&answer.code) {
         return Err(DnsError::Name(answer.code));
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn a_name_that_does_not_exist_is_an_answer_and_a_server_that_fails_is_told_from_a_name_that_does()
      {
-        let read = |body: &str| read(body, Kind::A);
+        let read = |body: &str| read(body, RecordType::A);
         assert!(!read(r#"{"Status":3}"#).unwrap().exists);
         assert!(read(r#"{"Status":0}"#).unwrap().exists);
         assert_eq!(read(r#"{"Status":2}"#), Err(DnsError::Name(2)));

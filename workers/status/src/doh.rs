@@ -1,12 +1,8 @@
 //! The resolver's port over the runtime's `fetch`.
 
-use edge::{
-    clock,
-    doh::{self, Kind},
-    log,
-};
+use edge::{clock, doh, log};
 use types::{
-    Timestamp,
+    RecordType, Timestamp,
     config::{DohUrl, StatusConfig},
 };
 
@@ -32,7 +28,7 @@ impl resolve::Doh for Doh<'_> {
         clock::now()
     }
 
-    async fn ask(&self, name: &str, kind: Kind) -> Result<String, String> {
+    async fn ask(&self, name: &str, kind: RecordType) -> Result<String, String> {
         doh::ask(self.url.as_str(), name, kind, self.timeout_ms).await
     }
 

@@ -11,9 +11,8 @@ use std::{
     net::IpAddr,
 };
 
-use edge::doh::Kind;
 use types::{
-    Timestamp,
+    RecordType, Timestamp,
     config::{Target, is_public_name},
     status::{DnsAnswer, SrvRecord},
 };
@@ -34,7 +33,7 @@ pub trait Doh {
     fn now(&self) -> Timestamp;
 
     /// The body of the answer; the error says what is wrong with the server.
-    async fn ask(&self, name: &str, kind: Kind) -> Result<String, String>;
+    async fn ask(&self, name: &str, kind: RecordType) -> Result<String, String>;
 
     /// Something an operator may want to know.
     fn warn(&self, message: &str);
@@ -112,13 +111,13 @@ impl<'a, D: Doh> Resolver<'a, D> {
     pub async fn is_unknown(&self, host: &str) -> bool {
         is_public_name(host)
             && self
-                .lookup(Kind::A, host)
+                .lookup(RecordType::A, host)
                 .await
                 .is_some_and(|answer| !answer.exists)
     }
 
     async fn srv(&self, host: &str) -> Option<SrvRecord> {
-        dns::chosen(&self.lookup(Kind::Srv, host).await?.records)
+        dns::chosen(&self.lookup(RecordType::Srv, host).await?.records)
     }
 
     /// The same one of several each time, whatever order they come in.
@@ -126,7 +125,7 @@ impl<'a, D: Doh> Resolver<'a, D> {
         if !is_public_name(host) {
             return None;
         }
-        for kind in [Kind::A, Kind::Aaaa] {
+        for kind in [RecordType::A, RecordType::Aaaa] {
             let answer = self.lookup(kind, host).await?;
             let addresses = answer.records.iter();
             if let Some(ip) = addresses.filter_map(|ip| ip.parse().ok()).min() {
@@ -139,7 +138,7 @@ impl<'a, D: Doh> Resolver<'a, D> {
         None
     }
 
-    async fn lookup(&self, kind: Kind, host: &str) -> Option<DnsAnswer> {
+    async fn lookup(&self, kind: RecordType, host: &str) -> Option<DnsAnswer> {
         let key = format!("{} {host}", kind.as_str().to_ascii_lowercase());
         self.used.borrow_mut().insert(key.clone());
         let known = self.known.borrow().get(&key).cloned();
@@ -148,7 +147,7 @@ impl<'a, D: Doh> Resolver<'a, D> {
             return known;
         }
         let allowed = !self.broken.get()
-            && if kind == Kind::Srv {
+            && if kind == RecordType::Srv {
                 self.allowance.take_for_srv()
             } else {
                 self.allowance.take()
@@ -158,7 +157,7 @@ impl<'a, D: Doh> Resolver<'a, D> {
         }
         match self.ask(kind, host).await {
             Ok(answer) => {
-                let least = if kind == Kind::Srv {
+                let least = if kind == RecordType::Srv {
                     0
                 } else {
                     ADDRESS_SECONDS
@@ -183,8 +182,8 @@ impl<'a, D: Doh> Resolver<'a, D> {
         }
     }
 
-    async fn ask(&self, kind: Kind, host: &str) -> Result<dns::Answer, DnsError> {
-        let name = if kind == Kind::Srv {
+    async fn ask(&self, kind: RecordType, host: &str) -> Result<dns::Answer, DnsError> {
+        let name = if kind == RecordType::Srv {
             format!("_minecraft._tcp.{host}")
         } else {
             host.to_owned()

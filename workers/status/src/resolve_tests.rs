@@ -19,7 +19,7 @@ impl Doh for Server {
         Timestamp::from_seconds(self.now.get())
     }
 
-    async fn ask(&self, name: &str, kind: Kind) -> Result<String, String> {
+    async fn ask(&self, name: &str, kind: RecordType) -> Result<String, String> {
         let question = format!("{} {name}", kind.as_str());
         self.asked.borrow_mut().push(question.clone());
         let answers = self.answers.borrow();

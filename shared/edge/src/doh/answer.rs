@@ -6,11 +6,10 @@
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr},
-    str::FromStr,
 };
 
 use serde_json::Value;
-use types::config::Address;
+use types::{RecordType, config::Address};
 
 /// The largest answer that is read, in bytes. One over UDP has 4 KiB at most.
 pub const MAX_BODY: u32 = 64 * 1024;
@@ -27,65 +26,6 @@ const NEGATIVE_TTLS: [u32; 2] = [60, 3600];
 /// Response codes (RFC 1035, section 4.1.1).
 pub const NOERROR: u16 = 0;
 pub const NXDOMAIN: u16 = 3;
-
-/// The records to ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    A,
-    Aaaa,
-    Cname,
-    Mx,
-    Ns,
-    Srv,
-    Txt,
-}
-
-impl Kind {
-    pub const ALL: [Self; 7] = [
-        Self::A,
-        Self::Aaaa,
-        Self::Cname,
-        Self::Mx,
-        Self::Ns,
-        Self::Srv,
-        Self::Txt,
-    ];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::A => "A",
-            Self::Aaaa => "AAAA",
-            Self::Cname => "CNAME",
-            Self::Mx => "MX",
-            Self::Ns => "NS",
-            Self::Srv => "SRV",
-            Self::Txt => "TXT",
-        }
-    }
-
-    /// The number of the type (IANA, "Resource Record (RR) TYPEs").
-    pub const fn number(self) -> u16 {
-        match self {
-            Self::A => 1,
-            Self::Ns => 2,
-            Self::Cname => 5,
-            Self::Mx => 15,
-            Self::Txt => 16,
-            Self::Aaaa => 28,
-            Self::Srv => 33,
-        }
-    }
-}
-
-impl FromStr for Kind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut all = Self::ALL.into_iter();
-        all.find(|kind| kind.as_str().eq_ignore_ascii_case(text))
-            .ok_or_else(|| "not one of A, AAAA, CNAME, MX, NS, SRV, TXT".to_owned())
-    }
-}
 
 /// One record of the kind that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +60,7 @@ impl fmt::Display for NoDns {
 }
 
 /// Reads an answer to a question of this kind.
-pub fn read(body: &str, kind: Kind) -> Result<Answer, NoDns> {
+pub fn read(body: &str, kind: RecordType) -> Result<Answer, NoDns> {
     let answer: Value = serde_json::from_str(body).map_err(|_| NoDns)?;
     let code = answer.get("Status").and_then(Value::as_u64);
     let code = code
@@ -187,12 +127,12 @@ fn negative_ttl(answer: &Value) -> u32 {
 }
 
 /// A record's data in one form, or `None` for what is of no use.
-fn normal(data: &str, kind: Kind) -> Option<String> {
+fn normal(data: &str, kind: RecordType) -> Option<String> {
     match kind {
-        Kind::A => data.parse::<Ipv4Addr>().ok().map(|ip| ip.to_string()),
-        Kind::Aaaa => data.parse::<Ipv6Addr>().ok().map(|ip| ip.to_string()),
-        Kind::Cname | Kind::Ns => name(data),
-        Kind::Mx => {
+        RecordType::A => data.parse::<Ipv4Addr>().ok().map(|ip| ip.to_string()),
+        RecordType::Aaaa => data.parse::<Ipv6Addr>().ok().map(|ip| ip.to_string()),
+        RecordType::Cname | RecordType::Ns => name(data),
+        RecordType::Mx => {
             let (priority, host) = data.trim().split_once(' ')?;
             let priority: u16 = priority.parse().ok()?;
             // RFC 7505: "0 ." says that there is no mail.
@@ -202,8 +142,8 @@ fn normal(data: &str, kind: Kind) -> Option<String> {
             };
             Some(format!("{priority} {host}"))
         }
-        Kind::Srv => Srv::read(data).map(|srv| srv.to_string()),
-        Kind::Txt => Some(text(data)),
+        RecordType::Srv => Srv::read(data).map(|srv| srv.to_string()),
+        RecordType::Txt => Some(text(data)),
     }
 }
 

@@ -19,7 +19,7 @@ pub use check::{
 };
 pub use graph::validate;
 pub use json_path::JsonPath;
-pub use rules::{Limit, RecordType, SecretName, StatusPattern};
+pub use rules::{Limit, SecretName, StatusPattern};
 
 /// What kind of check a service has, as `kind` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]

@@ -1,7 +1,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Config, DdnsConfig};
+use crate::{
+    RecordType,
+    config::{Config, DdnsConfig},
+};
 
 fn config(services: &Value) -> Result<DdnsConfig, String> {
     let vars = json!({

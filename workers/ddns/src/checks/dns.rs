@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use types::config::services::{DnsCheck, RecordType};
+use types::{RecordType, config::services::DnsCheck};
 
 use super::{
     Outcome,

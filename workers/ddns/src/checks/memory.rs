@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
 };
 
-use types::config::services::RecordType;
+use types::RecordType;
 
 use super::network::{Connection, HttpAnswer, HttpRequest, Network, NetworkError, Resolved};
 

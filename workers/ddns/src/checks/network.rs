@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use types::config::services::RecordType;
+use types::RecordType;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use edge::{
     fetch::{self, FetchError, Redirect},
     socket::{self, SocketError},
 };
-use types::config::{DohUrl, services::RecordType};
+use types::{RecordType, config::DohUrl};
 
 use super::network::{Connection, HttpAnswer, HttpRequest, Network, NetworkError, Resolved};
 
@@ -54,18 +54,9 @@ impl Network for Outside<'_> {
         record: RecordType,
         timeout_ms: u32,
     ) -> Result<Resolved, NetworkError> {
-        let kind = match record {
-            RecordType::A => doh::Kind::A,
-            RecordType::Aaaa => doh::Kind::Aaaa,
-            RecordType::Cname => doh::Kind::Cname,
-            RecordType::Mx => doh::Kind::Mx,
-            RecordType::Ns => doh::Kind::Ns,
-            RecordType::Srv => doh::Kind::Srv,
-            RecordType::Txt => doh::Kind::Txt,
-        };
         let server = self.doh_url.as_str();
         let asked = clock::millis();
-        let answered = doh::ask(server, name, kind, timeout_ms).await;
+        let answered = doh::ask(server, name, record, timeout_ms).await;
         let body = answered.map_err(|words| {
             // Which of its failures it was is only said in words.
             if clock::millis() - asked >= i64::from(timeout_ms) {
@@ -74,7 +65,7 @@ impl Network for Outside<'_> {
                 NetworkError::Broken(words)
             }
         })?;
-        let answer = doh::read(&body, kind);
+        let answer = doh::read(&body, record);
         let answer = answer.map_err(|error| NetworkError::Broken(error.to_string()))?;
         Ok(match answer.code {
             doh::NOERROR => {

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{JsonPath, Limit, RecordType, SecretName, ServiceKind, StatusPattern};
-use crate::config::{Address, HostName, WebhookUrl};
+use super::{JsonPath, Limit, SecretName, ServiceKind, StatusPattern};
+use crate::{
+    RecordType,
+    config::{Address, HostName, WebhookUrl},
+};
 
 /// How a service is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::{
     Check, DdnsCheck, DnsCheck, HeaderValue, HeartbeatCheck, HttpCheck, JsonPath, Limit, Method,
-    RecordType, SecretName, Service, ServiceKind, StatusPattern, TcpCheck,
+    SecretName, Service, ServiceKind, StatusPattern, TcpCheck,
 };
 use crate::{
-    AlertName, ServiceId,
+    AlertName, RecordType, ServiceId,
     config::{Address, HostName, WebhookUrl},
 };
 

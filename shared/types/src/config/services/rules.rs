@@ -82,33 +82,6 @@ impl TryFrom<String> for SecretName {
     }
 }
 
-/// The records that a DNS check asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum RecordType {
-    A,
-    Aaaa,
-    Cname,
-    Mx,
-    Ns,
-    Srv,
-    Txt,
-}
-
-impl RecordType {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::A => "A",
-            Self::Aaaa => "AAAA",
-            Self::Cname => "CNAME",
-            Self::Mx => "MX",
-            Self::Ns => "NS",
-            Self::Srv => "SRV",
-            Self::Txt => "TXT",
-        }
-    }
-}
-
 /// A bound on a metric of a heartbeat: `memory_percent < 80`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
