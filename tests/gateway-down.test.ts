@@ -66,6 +66,7 @@ describe("an origin", () => {
     const count = origin.seen.length;
     const sent = await exchange(gateway.port, "TRACE /x HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n\r\n");
     assert.match(sent, /^HTTP\/1\.1 405 /);
+    assert.match(sent, /^Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r$/im);
     assert.equal(origin.seen.length, count);
   });
 

@@ -36,6 +36,8 @@ static TABLE: OnceLock<Table> = OnceLock::new();
 
 /// The name in the log of a request that no route is for.
 const NO_ROUTE: &str = "(none)";
+/// What goes through (RFC 9110, section 9): what an origin takes beyond it is its own affair.
+const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// What `Retry-After` says of a route that is closed, in seconds, and of one whose upstream is down.
 const CLOSED: u32 = 300;
 const DOWN: u32 = 30;
@@ -186,7 +188,8 @@ impl Door<'_> {
         if self.method == "TRACE" {
             // It would show the client what is added on the way: tokens among it.
             let detail = "TRACE does not go through here";
-            return Err(Failure::new(Code::MethodNotAllowed, detail).into());
+            let refused = Failure::new(Code::MethodNotAllowed, detail);
+            return Err(refused.with_header("Allow", ALLOWED).into());
         }
         guard::pass(route, self.request.headers(), self.env).await?;
         let passage = Passage {
