@@ -7,7 +7,7 @@ use worker::Env;
 
 use crate::{
     CONFIG,
-    alerts::deliver::{MAX_A_RUN, deliver_due},
+    alerts::deliver::deliver_due,
     book::Ports,
     http::mark,
     plan,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What providers and services are sent in one run: the platform allows 50 requests, and alerts have
-/// `MAX_A_RUN` of them.
+/// `alerts::deliver::MAX_A_RUN` of them.
 const REQUESTS: u32 = 43;
 
 /// The minute of each hour in which what is too old is taken away.
@@ -91,5 +91,5 @@ async fn watch(env: &Env, now: Timestamp, left: u32) -> Result<(), Failure> {
 
 /// Sends the alerts that are due.
 async fn alerts(env: &Env, now: Timestamp) -> Result<(), Failure> {
-    deliver_due(env, CONFIG.get(env)?, now, MAX_A_RUN).await
+    deliver_due(env, CONFIG.get(env)?, now).await
 }

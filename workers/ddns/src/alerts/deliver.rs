@@ -34,7 +34,7 @@ const BINDING: &str = "OPS_DB";
 /// The binding that sends e-mail.
 const EMAIL: &str = "ALERT_EMAIL";
 /// How many alerts one run sends at most: each is a request, of which a run has 50.
-pub const MAX_A_RUN: usize = 6;
+const MAX_A_RUN: usize = 6;
 /// How long a receiver may take.
 const TIMEOUT_MS: u32 = 5000;
 /// After this long a run begins no more attempts, in milliseconds.
@@ -42,19 +42,14 @@ const RUN_MS: i64 = 15_000;
 /// How many channels are told at once; the other connections are for checks.
 const AT_ONCE: usize = 3;
 
-/// Sends what is due, at most `limit` alerts (and never more than [`MAX_A_RUN`]). What fails is
-/// noted and tried again by a later run; the error is the database's.
-pub async fn deliver_due(
-    env: &Env,
-    config: &DdnsConfig,
-    now: Timestamp,
-    limit: usize,
-) -> Result<(), Failure> {
+/// Sends what is due, at most [`MAX_A_RUN`] alerts. What fails is noted and tried again by a later
+/// run; the error is the database's.
+pub async fn deliver_due(env: &Env, config: &DdnsConfig, now: Timestamp) -> Result<(), Failure> {
     if config.alerts.is_empty() {
         return Ok(());
     }
     let database = env.d1(BINDING)?;
-    let claimed = outbox::claim(&database, now, limit.min(MAX_A_RUN)).await?;
+    let claimed = outbox::claim(&database, now, MAX_A_RUN).await?;
     if claimed.is_empty() {
         return Ok(());
     }
