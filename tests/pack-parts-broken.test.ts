@@ -129,6 +129,26 @@ for (const size of [3000, 20_000_000]) {
   });
 }
 
+test("a verification that broke off does not wait for what was put directly, however much that is", { timeout: TIMEOUT }, async () => {
+  const { PACKS } = await system.env("pack");
+  // More than one run of the cron sends messages for, and nothing of it can be taken in.
+  await PACKS.put("registry/full.json", "{");
+  for (let index = 0; index < 25; index++) await PACKS.put(`incoming/full/${index}.zip`, packNamed(`full ${index}`));
+  const bytes = packNamed("beside much");
+  const { id, parts } = await begun(system, bytes, { pack: "beside" });
+  await putAll(system, id, parts);
+  await rewrite(system, id, { state: "verifying", state_since: uploads.timestamp(Date.now() - 2 * 60_000) });
+  await uploads.cron(system, 15 * 60_000);
+  assert.equal((await settled(system, id)).release?.sha1, sha1(bytes));
+  // Each of it gets its turn.
+  await PACKS.delete("registry/full.json");
+  await eventually("what was put directly to be taken in", async () => {
+    await uploads.cron(system, 15 * 60_000);
+    await sleep(500);
+    return (await incoming(system)).every((key) => !key.startsWith("incoming/full/"));
+  });
+});
+
 test("a verification that broke off can be completed again by who waits for it", { timeout: TIMEOUT }, async () => {
   const bytes = packNamed("again");
   const { id } = await begun(system, bytes, { pack: "again" });

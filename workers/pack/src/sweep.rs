@@ -14,6 +14,7 @@ use worker::Object;
 
 use crate::{
     change, collect,
+    http::random_id,
     jobs::{self, Job},
     ports::Uploads as _,
     rebuild::{self, Rebuilt, Unreadable},
@@ -31,7 +32,7 @@ const OVERDUE: i64 = 5 * 60;
 /// How long after a look that found something wrong the next one is due, in seconds.
 const FAILED: i64 = 60 * 60;
 
-/// The messages that one run sends at most; the next one goes on.
+/// The messages of one sort that one run sends at most; the next one goes on.
 const MESSAGES: usize = 20;
 
 /// Does all of it. One part or pack that fails does not keep the others from being done; the error is
@@ -45,7 +46,7 @@ pub async fn sweep(
         platform,
         config,
         now,
-        checks: 0,
+        checks: Vec::new(),
         report: Report::new(now),
         failed: Ok(()),
     };
@@ -59,6 +60,9 @@ pub async fn sweep(
                 let looked = sweep.look_after_readers(registry).await;
                 sweep.note("readers", looked);
             }
+            let checks = std::mem::take(&mut sweep.checks);
+            let sent = send_some(platform, checks, Vec::new()).await;
+            sweep.note("checks", sent);
             sweep.collect(&registries, unreadable).await;
         }
         Err(failure) => sweep.note("registries", Err(failure)),
@@ -82,8 +86,8 @@ struct Sweep<'a> {
     platform: &'a Platform,
     config: &'a PackConfig,
     now: Timestamp,
-    /// Messages sent so far that have a release looked at.
-    checks: usize,
+    /// Messages that have a release looked at.
+    checks: Vec<Job>,
     report: Report,
     failed: Result<(), Failure>,
 }
@@ -165,14 +169,31 @@ impl Sweep<'_> {
             let due = registry
                 .release(&pointer.sha1)
                 .is_some_and(|release| is_check_due(&release.check, pointer, self.now));
-            if due && self.checks < MESSAGES {
-                self.checks += 1;
+            if due {
                 let (pack, sha1) = (registry.pack().pack.clone(), pointer.sha1);
-                jobs::send(&self.platform.env, &Job::Check { pack, sha1 }).await?;
+                self.checks.push(Job::Check { pack, sha1 });
             }
         }
         Ok(())
     }
+}
+
+/// From a random one on, so that what fails each time does not keep the rest from its turn.
+fn in_turn(mut jobs: Vec<Job>) -> Result<Vec<Job>, Failure> {
+    if jobs.len() > MESSAGES {
+        let first = random_id()?.as_u128() % (jobs.len() as u128);
+        jobs.rotate_left(usize::try_from(first).unwrap_or(0));
+    }
+    Ok(jobs)
+}
+
+/// Sends as many messages as one run may.
+async fn send_some(platform: &Platform, first: Vec<Job>, then: Vec<Job>) -> Result<(), Failure> {
+    let jobs = in_turn(first)?.into_iter().chain(in_turn(then)?);
+    for job in jobs.take(MESSAGES) {
+        jobs::send(&platform.env, &job).await?;
+    }
+    Ok(())
 }
 
 fn is_check_due(check: &Check, pointer: &Pointer, now: Timestamp) -> bool {
@@ -194,7 +215,7 @@ async fn incoming(
     let objects = platform.list(crate::store::INCOMING).await?;
     let mut forgotten = Vec::new();
     let mut uploads: HashMap<Uuid, bool> = HashMap::new();
-    let mut jobs = Vec::new();
+    let (mut broken_off, mut found) = (Vec::new(), Vec::new());
     for object in &objects {
         let key = object.key();
         let age = now - clock::stored_at(object);
@@ -207,7 +228,7 @@ async fn incoming(
             }
         } else if age > OVERDUE && is_new(platform, object, &key).await? {
             counts.unannounced(age);
-            jobs.push(Job::Incoming { key });
+            found.push(Job::Incoming { key });
         }
     }
     for (id, kept) in uploads {
@@ -227,15 +248,14 @@ async fn incoming(
                 log::info("upload", &format!("{id} of {} has expired", record.by));
             }
             Some((record, _)) if is_stuck(&record, now) => {
-                jobs.push(Job::Verify { upload: id });
+                broken_off.push(Job::Verify { upload: id });
             }
             None if !kept => platform.forget_upload(id).await?,
             _ => {}
         }
     }
-    for job in jobs.iter().take(MESSAGES) {
-        jobs::send(&platform.env, job).await?;
-    }
+    // Somebody waits for an upload in parts, and it expires; objects stay until they are taken in.
+    send_some(platform, broken_off, found).await?;
     if !forgotten.is_empty() {
         log::info(
             "staging",
