@@ -55,7 +55,9 @@ const table = (query = "", options: RequestOptions = { token: OPERATOR }) => gat
 
 describe("the table", { timeout: TIMEOUT }, () => {
   test("is for operators alone, whole and without secrets", async () => {
-    assertProblem(await table("", {}), 401, "unauthorized");
+    const refused = await table("", {});
+    assertProblem(refused, 401, "unauthorized");
+    assert.equal(refused.headers["access-control-allow-origin"], undefined);
     assertProblem(await table("", { token: WRITER }), 403, "forbidden");
     const answer = await table();
     assert.equal(answer.status, 200, answer.text);
@@ -75,6 +77,16 @@ describe("the table", { timeout: TIMEOUT }, () => {
     const head = await table("", { token: OPERATOR, method: "HEAD" });
     assert.deepEqual([head.status, head.text], [200, ""]);
     assertProblem(await table("", { token: OPERATOR, method: "POST" }), 405, "method-not-allowed");
+  });
+
+  test("is no website's to ask for, as what all workers say is", async () => {
+    const ask = { Origin: "https://www.example.com", "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "if-none-match" };
+    for (const [path, origin] of [["/api/gateway/routes", undefined], ["/metrics", "*"], ["/openapi.json", "*"]] as const) {
+      const { status, headers } = await gateway.request(path, { method: "OPTIONS", headers: ask });
+      assert.deepEqual([status, headers["access-control-allow-origin"]], [204, origin], path);
+      assert.equal(/if-none-match/i.test(headers["access-control-allow-headers"] ?? ""), origin === "*", path);
+      assertProblem(await gateway.request(path, { method: "OPTIONS" }), 405, "method-not-allowed");
+    }
   });
 
   test("says which route a URL takes, and why", async () => {
@@ -133,6 +145,7 @@ describe("the description of all workers", { timeout: TIMEOUT }, () => {
   test("is one document, in which one that does not answer is named", async () => {
     const answer = await gateway.request("/openapi.json");
     assert.deepEqual([answer.status, answer.headers["content-type"], answer.headers["access-control-allow-origin"]], [200, "application/json", "*"]);
+    assert.match(answer.headers["access-control-expose-headers"] ?? "", /\bETag\b/);
     const { openapi, info, paths, components } = answer.json();
     assert.equal(openapi, "3.1.0");
     assert.deepEqual(info["x-missing"], ["status", "ddns"]);

@@ -40,4 +40,4 @@ pub use failure::{Failure, method_not_allowed, not_found};
 pub use fresh::{Fresh, Got};
 pub use query::query;
 pub use random::random_bytes;
-pub use serve::{Audience, ErrorFormat, Route, serve, tick};
+pub use serve::{Audience, ErrorFormat, PUBLIC_HEADERS, Route, preflight, serve, tick};

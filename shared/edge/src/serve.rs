@@ -8,7 +8,7 @@ use worker::{Method, Request, Response, ResponseBuilder};
 use crate::{Failure, clock, log, reply};
 
 /// What every answer of a public route says.
-pub(crate) const PUBLIC_HEADERS: [(&str, &str); 3] = [
+pub const PUBLIC_HEADERS: [(&str, &str); 3] = [
     ("Access-Control-Allow-Origin", "*"),
     (
         "Access-Control-Expose-Headers",
@@ -77,7 +77,7 @@ pub async fn serve<R: Route>(
         Err(_) => ("(none)", Audience::Public, ErrorFormat::Problem),
     };
     let result = match &route {
-        Ok(_) if preflight => preflight_answer(audience),
+        Ok(_) if preflight => self::preflight(audience),
         Ok(route) => run(route, &request).await,
         Err(_) => route.map(|_| ()).and_then(|()| reply::text(500, "")),
     };
@@ -116,8 +116,9 @@ pub async fn tick(worker: &'static str, work: impl Future<Output = Result<(), Fa
     });
 }
 
-/// The answer to a CORS preflight (Fetch Standard, section 4.8) of a public GET.
-fn preflight_answer(audience: Audience) -> Result<Response, Failure> {
+/// The answer to a CORS preflight (Fetch Standard, section 4.8): what a website may ask of a public
+/// GET, and nothing of an operator's. The headers of every answer are not in it.
+pub fn preflight(audience: Audience) -> Result<Response, Failure> {
     let mut builder = ResponseBuilder::new().with_status(204);
     if audience == Audience::Public {
         builder = builder

@@ -13,7 +13,7 @@ use std::{cell::RefCell, sync::OnceLock};
 use edge::{Failure, clock, config::Cached, log, method_not_allowed, not_found, reply};
 use types::{
     Code, Problem,
-    config::{Frame, GatewayConfig, Maintenance, Protection, Respond, Route, Site, Upstream},
+    config::{Auth, Frame, GatewayConfig, Maintenance, Protection, Respond, Route, Site, Upstream},
 };
 use worker::{Env, Request, web_sys};
 
@@ -45,8 +45,8 @@ const DOWN: u32 = 30;
 /// What came of a request.
 struct Outcome {
     route: Option<&'static Route>,
-    /// What the log says in a route's place.
-    name: &'static str,
+    /// Or what of the gateway's own.
+    own: Option<Own>,
     result: Result<Answered, Refusal>,
 }
 
@@ -87,20 +87,16 @@ pub async fn serve(request: &Request, env: &Env) -> worker::Result<web_sys::Resp
         traced,
         why: RefCell::default(),
     };
-    let Outcome {
-        route,
-        name,
-        result,
-    } = door.outcome().await;
+    let Outcome { route, own, result } = door.outcome().await;
     let (answered, error) = match result {
         Ok(answered) => (answered, None),
-        Err(refusal) => door.refuse(refusal, route)?,
+        Err(refusal) => door.refuse(refusal, route, own)?,
     };
     let response = door.finish(&answered, route)?;
     let bytes = response.headers().get("content-length")?;
     log::passed(&log::PassedLine {
         worker: crate::WORKER,
-        route: &route.map_or_else(|| name.to_owned(), Route::label),
+        route: &route.map_or_else(|| own.map_or(NO_ROUTE, Own::name).to_owned(), Route::label),
         upstream: route.map(|route| route.upstream.to_string()).as_deref(),
         method: &door.method,
         status: response.status(),
@@ -131,7 +127,7 @@ impl Door<'_> {
             Err(failure) => {
                 return Outcome {
                     route: None,
-                    name: NO_ROUTE,
+                    own: None,
                     result: Err(failure.into()),
                 };
             }
@@ -142,16 +138,16 @@ impl Door<'_> {
                 let failure = Failure::new(Code::BadRequest, *why);
                 return Outcome {
                     route: None,
-                    name: NO_ROUTE,
+                    own: None,
                     result: Err(failure.into()),
                 };
             }
         };
         let table = TABLE.get_or_init(|| Table::new(config.routes.clone()));
         let next = front::next(table, config, asked, self.reads());
-        let name = match next {
-            Next::Own(own) => own.name(),
-            _ => NO_ROUTE,
+        let own = match next {
+            Next::Own(own) => Some(own),
+            _ => None,
         };
         let (route, result) = match next {
             Next::Healthy => (None, self.healthy()),
@@ -164,11 +160,7 @@ impl Door<'_> {
             Next::Route(route) => (Some(route), self.through(asked, route).await),
             Next::Own(own) => (None, self.own(own, config, table).await),
         };
-        Outcome {
-            route,
-            name,
-            result,
-        }
+        Outcome { route, own, result }
     }
 
     /// GET or HEAD.
@@ -246,6 +238,13 @@ impl Door<'_> {
         config: &GatewayConfig,
         table: &Table,
     ) -> Result<Answered, Refusal> {
+        let preflight = self
+            .request
+            .headers()
+            .has("access-control-request-method")?;
+        if self.method == "OPTIONS" && preflight {
+            return Ok(Answered::as_it_is(own::preflight(own)?.into()));
+        }
         if !self.reads() {
             return Err(method_not_allowed("GET, HEAD").into());
         }
@@ -267,6 +266,7 @@ impl Door<'_> {
         let mut headers = Lines::default();
         headers.add("content-type", reply::TEXT);
         headers.add("cache-control", "no-store");
+        headers.add("access-control-allow-origin", "*");
         self.answer(200, headers, "healthy\n")
     }
 
@@ -297,6 +297,7 @@ impl Door<'_> {
         &self,
         refusal: Refusal,
         route: Option<&'static Route>,
+        own: Option<Own>,
     ) -> worker::Result<(Answered, Option<String>)> {
         let language = self.language()?;
         let (failure, maintenance) = match refusal {
@@ -310,9 +311,9 @@ impl Door<'_> {
             Failure::Internal(message) => Some(message.clone()),
             Failure::Problem { .. } => None,
         };
-        let (problem, own) = failure.into_problem();
+        let (problem, named) = failure.into_problem();
         let mut headers = Lines::default();
-        for (name, value) in own {
+        for (name, value) in named {
             headers.add(name, &value);
         }
         if let Some(seconds) = retry_after(&problem, maintenance, route) {
@@ -320,7 +321,11 @@ impl Door<'_> {
         }
         headers.add("cache-control", "no-store");
         headers.add("vary", "Accept, Accept-Language");
-        headers.add("access-control-allow-origin", "*");
+        // What needs a token is no website's, its refusals neither.
+        let is_public = route.is_none_or(|route| route.auth == Auth::None);
+        if is_public && own.is_none_or(Own::is_public) {
+            headers.add("access-control-allow-origin", "*");
+        }
         let accept = self.request.headers().get("accept")?;
         let body = if visitor::reads_html(accept.as_deref()) {
             let say = maintenance.map_or(Say::Problem(problem.code), Say::Maintenance);

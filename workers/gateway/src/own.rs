@@ -25,6 +25,11 @@ pub fn of(table: &Table, asked: &Asked) -> Option<Own> {
 }
 
 impl Own {
+    /// Whether it is for anybody, websites too; else it is for operators.
+    pub const fn is_public(self) -> bool {
+        !matches!(self, Self::Routes)
+    }
+
     /// For the log.
     pub const fn name(self) -> &'static str {
         match self {

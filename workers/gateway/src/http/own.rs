@@ -1,6 +1,6 @@
 //! The answers of the gateway's own routes.
 
-use edge::{Failure, auth, query, reply};
+use edge::{Audience, Failure, PUBLIC_HEADERS, auth, query, reply};
 use types::{
     Code,
     config::GatewayConfig,
@@ -21,6 +21,23 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// This worker's part of `openapi.yaml` (`build.rs`).
 const OWN_DESCRIPTION: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
+
+/// Answers a CORS preflight.
+pub fn preflight(own: Own) -> Result<Response, Failure> {
+    if own.is_public() {
+        open(edge::preflight(Audience::Public)?)
+    } else {
+        edge::preflight(Audience::Operator)
+    }
+}
+
+/// Lets every website read it.
+fn open(response: Response) -> Result<Response, Failure> {
+    for (name, value) in PUBLIC_HEADERS {
+        response.headers().set(name, value)?;
+    }
+    Ok(response)
+}
 
 /// Answers a GET; of a HEAD the runtime leaves the body out.
 pub async fn answer(
@@ -50,8 +67,7 @@ pub async fn answer(
             reply::tagged(request.headers(), &tag, reply::JSON, || Ok(body))?
         }
     };
-    response.headers().set("Access-Control-Allow-Origin", "*")?;
-    Ok(response)
+    open(response)
 }
 
 /// The value of `?url=`, of which there is at most one.
