@@ -140,13 +140,17 @@ test("a verification that broke off does not wait for what was put directly, how
   await rewrite(system, id, { state: "verifying", state_since: uploads.timestamp(Date.now() - 2 * 60_000) });
   await uploads.cron(system, 15 * 60_000);
   assert.equal((await settled(system, id)).release?.sha1, sha1(bytes));
-  // Each of it gets its turn.
+  // Nor does what was put directly for another pack, and comes last in the list: each gets its turn.
+  await PACKS.put("incoming/last/x.zip", bytes);
+  const taken = (prefix: string) =>
+    eventually(`${prefix} to be taken in`, async () => {
+      await uploads.cron(system, 15 * 60_000);
+      await sleep(500);
+      return (await incoming(system)).every((key) => !key.startsWith(prefix));
+    });
+  await taken("incoming/last/");
   await PACKS.delete("registry/full.json");
-  await eventually("what was put directly to be taken in", async () => {
-    await uploads.cron(system, 15 * 60_000);
-    await sleep(500);
-    return (await incoming(system)).every((key) => !key.startsWith("incoming/full/"));
-  });
+  await taken("incoming/full/");
 });
 
 test("a verification that broke off can be completed again by who waits for it", { timeout: TIMEOUT }, async () => {
