@@ -107,6 +107,21 @@ describe("the table", { timeout: TIMEOUT }, () => {
     assert.deepEqual([lookup.host, lookup.path], ["x.apps.example.com", "/a/b"]);
   });
 
+  test("says of a URL that it refuses or answers itself that no route takes it", async () => {
+    for (const [url, why] of [
+      ["https://www.example.com//api/events", /^it is refused \(400\)/],
+      ["https://www.example.com/x/..;/api", /^it is refused \(400\)/],
+      ["https://www.example.com/health", /the gateway itself/],
+      ["https://own.example.com/health", /the gateway itself/],
+      ["https://www.example.com/metrics", /the gateway itself answers GET \/metrics/],
+    ] as const) {
+      const { lookup } = (await table(`?url=${encodeURIComponent(url)}`)).json();
+      assert.equal(lookup.takes, null, url);
+      assert.match(lookup.why, why, url);
+      assert.ok(lookup.candidates.every(({ why }: any) => why !== "takes it"), url);
+    }
+  });
+
   test("takes no other question", async () => {
     for (const query of ["?uri=x", "?url=a.example.com&url=b.example.com", "?url=", "?url=https%3A%2F%2F", "?url=https%3A%2F%2Fa%20b%2F", "?url=a.example.com&x=1"]) {
       assertProblem(await table(query), 400, "bad-request");

@@ -98,13 +98,7 @@ fn routes(
         let asked = Asked::read(&whole).map_err(|unreadable| {
             Failure::new(Code::BadRequest, format!("url: {}", unreadable.0))
         })?;
-        Ok::<_, Failure>(explain(
-            &config.routes,
-            table,
-            url,
-            &asked.host,
-            &asked.path,
-        ))
+        Ok::<_, Failure>(explain(config, table, url, &asked))
     });
     Ok(RouteTable {
         routes: views
