@@ -143,6 +143,7 @@ describe("the metrics of all workers", { timeout: TIMEOUT }, () => {
     assert.ok(performance.now() - began < 8000, "it waits for all at once, and not for ever");
     assert.equal(answer.status, 200);
     assert.match(answer.headers["content-type"] ?? "", /^text\/plain; version=0\.0\.4/);
+    assert.equal(answer.headers["cache-control"], "no-store");
     const families = parse(answer.text);
     assert.deepEqual(families.get("shared")?.samples, [
       { labels: { of: "pack" }, value: 1 },
@@ -171,13 +172,17 @@ describe("the description of all workers", { timeout: TIMEOUT }, () => {
 });
 
 test("the whole system's are those of its workers", { timeout: TIMEOUT }, async () => {
-  const system = await start({ status: { targets: [{ id: "main", address: "mc.example.com", connect: "127.0.0.1:1" }] } });
+  const home = { id: "home", kind: "heartbeat", period_minutes: 60, grace_minutes: 10 };
+  const system = await start({ ddns: { services: [home] }, status: { targets: [{ id: "main", address: "mc.example.com", connect: "127.0.0.1:1" }] } });
   try {
     await system.status.scheduled({ cron: "* * * * *", scheduledTime: new Date() });
     const families = parse((await system.request("/metrics")).text);
     const up = families.get("genkan_worker_up")!.samples;
     for (const name of ["pack", "status"]) assert.equal(up.find(({ labels }) => labels["worker"] === name)?.value, 1, name);
     assert.ok([...families.keys()].some((name) => name.startsWith("minecraft_status_")));
+    const home_ = /service="home"/;
+    assert.doesNotMatch((await system.request("/metrics")).text, home_);
+    assert.match((await system.request("/metrics", { token: system.tokens.opsRead })).text, home_);
     const { paths, info } = (await system.request("/openapi.json")).json();
     assert.equal(info["x-missing"], undefined);
     for (const path of ["/api/pack/latest", "/api/status", "/nic/update"]) assert.ok(path in paths, path);
