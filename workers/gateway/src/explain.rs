@@ -237,6 +237,7 @@ mod tests {
                 Some(1),
                 "its host is the nearest, and of that host's routes its path is the longest; it is sent to /app/?a=b first",
             ),
+            ("wss://a.example.com/x", Some(0), "its host is the nearest"),
             (
                 "http://a.example.com/x",
                 Some(0),
