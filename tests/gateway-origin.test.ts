@@ -100,6 +100,13 @@ describe("a request", () => {
     }
     const { headers } = await told("/x", { headers: claims });
     assert.doesNotMatch(JSON.stringify(headers), /evil|8\.8\.8\.8/);
+    // To many an application these are the same names.
+    const spelt = Object.fromEntries([...Object.entries(claims), ["CF-Connecting-IP", "8.8.8.8"] as const].map(([name, value]) => [name.replaceAll("-", "_"), value]));
+    delete spelt["Forwarded"];
+    delete spelt["Proxy"];
+    const other = await told("/access", { headers: { ...spelt, X_Own: "kept" } });
+    assert.doesNotMatch(JSON.stringify(other.headers), /evil|8\.8\.8\.8/);
+    assert.equal(other.headers["x_own"], "kept");
   });
 
   test("loses its hop-by-hop headers and those that Connection names", async () => {

@@ -107,6 +107,21 @@ describe("the table", { timeout: TIMEOUT }, () => {
     assert.deepEqual([lookup.host, lookup.path], ["x.apps.example.com", "/a/b"]);
   });
 
+  test("says of a URL that it refuses or answers itself that no route takes it", async () => {
+    for (const [url, why] of [
+      ["https://www.example.com//api/events", /^it is refused \(400\)/],
+      ["https://www.example.com/x/..;/api", /^it is refused \(400\)/],
+      ["https://www.example.com/health", /the gateway itself/],
+      ["https://own.example.com/health", /the gateway itself/],
+      ["https://www.example.com/metrics", /the gateway itself answers GET \/metrics/],
+    ] as const) {
+      const { lookup } = (await table(`?url=${encodeURIComponent(url)}`)).json();
+      assert.equal(lookup.takes, null, url);
+      assert.match(lookup.why, why, url);
+      assert.ok(lookup.candidates.every(({ why }: any) => why !== "takes it"), url);
+    }
+  });
+
   test("takes no other question", async () => {
     for (const query of ["?uri=x", "?url=a.example.com&url=b.example.com", "?url=", "?url=https%3A%2F%2F", "?url=https%3A%2F%2Fa%20b%2F", "?url=a.example.com&x=1"]) {
       assertProblem(await table(query), 400, "bad-request");
@@ -128,6 +143,7 @@ describe("the metrics of all workers", { timeout: TIMEOUT }, () => {
     assert.ok(performance.now() - began < 8000, "it waits for all at once, and not for ever");
     assert.equal(answer.status, 200);
     assert.match(answer.headers["content-type"] ?? "", /^text\/plain; version=0\.0\.4/);
+    assert.equal(answer.headers["cache-control"], "no-store");
     const families = parse(answer.text);
     assert.deepEqual(families.get("shared")?.samples, [
       { labels: { of: "pack" }, value: 1 },
@@ -156,13 +172,17 @@ describe("the description of all workers", { timeout: TIMEOUT }, () => {
 });
 
 test("the whole system's are those of its workers", { timeout: TIMEOUT }, async () => {
-  const system = await start({ status: { targets: [{ id: "main", address: "mc.example.com", connect: "127.0.0.1:1" }] } });
+  const home = { id: "home", kind: "heartbeat", period_minutes: 60, grace_minutes: 10 };
+  const system = await start({ ddns: { services: [home] }, status: { targets: [{ id: "main", address: "mc.example.com", connect: "127.0.0.1:1" }] } });
   try {
     await system.status.scheduled({ cron: "* * * * *", scheduledTime: new Date() });
     const families = parse((await system.request("/metrics")).text);
     const up = families.get("genkan_worker_up")!.samples;
     for (const name of ["pack", "status"]) assert.equal(up.find(({ labels }) => labels["worker"] === name)?.value, 1, name);
     assert.ok([...families.keys()].some((name) => name.startsWith("minecraft_status_")));
+    const home_ = /service="home"/;
+    assert.doesNotMatch((await system.request("/metrics")).text, home_);
+    assert.match((await system.request("/metrics", { token: system.tokens.opsRead })).text, home_);
     const { paths, info } = (await system.request("/openapi.json")).json();
     assert.equal(info["x-missing"], undefined);
     for (const path of ["/api/pack/latest", "/api/status", "/nic/update"]) assert.ok(path in paths, path);

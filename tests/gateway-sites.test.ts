@@ -36,6 +36,8 @@ before(async () => {
   const routes = [
     { host, path: "/", site: "www" },
     { host, path: "/manual/", site: "manual" },
+    { host, path: "/book", site: "manual" },
+    { host, path: "/empty", site: "none" },
     { host: "app.example.com", path: "/", site: "app", spa: true },
     { host: "app.example.com", path: "/api", respond: "{}", content_type: "application/json" },
     { host: "none.example.com", path: "/", site: "none" },
@@ -151,6 +153,11 @@ describe("a folder of a site", { timeout: TIMEOUT }, () => {
     const bare = await ask("/manual");
     assert.ok([301, 302, 307, 308].includes(bare.status), String(bare.status));
     assert.match(bare.headers["location"] ?? "", /\/manual\/$/);
+    // The same when the route's path was written without the slash.
+    const book = await ask("/book?a=b");
+    assert.deepEqual([book.status, book.headers["location"]], [301, "/book/?a=b"]);
+    assert.equal((await ask("/book/")).text, "<h1>manual</h1>");
+    assert.equal((await ask("/empty")).status, 404);
   });
 });
 

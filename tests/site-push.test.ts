@@ -68,6 +68,7 @@ before(() => {
   write("a b/玄関.txt", "entrance");
   write("docs/index.html", "docs");
   write("old.txt", "old");
+  for (const number of [1, 2, 3, 4]) write(`old-${number}.txt`, "old");
   write("empty.txt", "");
   write(".env", "SECRET=1");
 });
@@ -75,10 +76,10 @@ before(() => {
 /** Each call of wrangler takes seconds on a busy machine. */
 test("a folder that was pushed is a site", { timeout: 3 * TIMEOUT }, async () => {
   const first = await push();
-  assert.deepEqual(outcome(first.stdout), ["7", "0", undefined, undefined], first.stdout);
+  assert.deepEqual(outcome(first.stdout), ["11", "0", undefined, undefined], first.stdout);
   assert.match(first.stdout, /\.env begins with a dot and is left out/);
   const order = [...first.stdout.matchAll(/^  \+ (.+)$/gm)].map(([, path]) => path!);
-  assert.equal(order.length, 7);
+  assert.equal(order.length, 11);
   assert.deepEqual(order.slice(-2).map((path) => path.endsWith(".html")), [true, true]);
 
   await serving(async ({ url }) => {
@@ -101,13 +102,18 @@ test("a folder that was pushed is a site", { timeout: 3 * TIMEOUT }, async () =>
     write("docs/index.html", "new docs");
     write("docs/more.html", "more");
     const second = await push("--delete");
-    assert.deepEqual(outcome(second.stdout), ["2", "5", "1", "deleted"], second.stdout);
+    assert.deepEqual(outcome(second.stdout), ["2", "9", "1", "deleted"], second.stdout);
     assert.match(second.stdout, /~ docs\/index\.html\n {2}\+ docs\/more\.html\n {2}- old\.txt/);
     assert.equal((await ask("/docs/")).text, "new docs");
     assert.equal((await ask("/docs/more.html")).text, "more");
     assert.equal((await ask("/old.txt")).status, 404);
     assert.equal((await ask("/empty.txt")).status, 200);
   });
+
+  // While nobody has what is stored open.
+  for (const number of [1, 2, 3, 4]) rmSync(join(folder, `old-${number}.txt`));
+  const third = await push("--delete");
+  assert.deepEqual(outcome(third.stdout), ["0", "7", "4", "deleted"], third.stdout);
 });
 
 test("a folder that is no site is refused before anything is uploaded", { timeout: TIMEOUT }, async () => {

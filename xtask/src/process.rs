@@ -127,6 +127,11 @@ pub fn pid(id: u32) -> Pid {
     Pid::from_raw(i32::try_from(id).unwrap_or(i32::MAX))
 }
 
+/// Held by each test that starts processes, or minds others that do: one of these ends all that this
+/// process has started.
+#[cfg(test)]
+pub static STARTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 fn wait(command: &mut Command) -> Result<ExitStatus> {
     let mut child = command
         .spawn()

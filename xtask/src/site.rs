@@ -2,7 +2,8 @@
 //!
 //! What was pushed last lies beside the site in the bucket (`manifests/<name>.json`), so that only
 //! what has changed is uploaded, and what has gone is known without listing the bucket, which wrangler
-//! cannot. Files go first and pages last: no page names what is not there yet.
+//! cannot. It says beforehand what is about to change, so that a push that breaks off is made good by the
+//! next. Files go first and pages last: no page names what is not there yet.
 
 mod bucket;
 mod folder;
@@ -70,6 +71,12 @@ fn push(project: &Project, args: &PushArgs) -> Result<()> {
     for skipped in &folder.skipped {
         println!("site {name}: {skipped} begins with a dot and is left out");
     }
+    let begun = plan.uploads() > 0;
+    if begun {
+        let mut during = before.clone();
+        during.unsettle(plan.uploaded());
+        bucket.put_manifest(&name, &during)?;
+    }
     for batch in &plan.batches {
         bucket.put(batch)?;
         for file in &batch.files {
@@ -77,7 +84,10 @@ fn push(project: &Project, args: &PushArgs) -> Result<()> {
         }
     }
     let mut after = plan.manifest(&before);
-    if after != before {
+    if args.delete {
+        after.unsettle(&plan.gone);
+    }
+    if begun || after != before {
         bucket.put_manifest(&name, &after)?;
     }
     if args.delete && !plan.gone.is_empty() {

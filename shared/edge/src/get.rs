@@ -12,19 +12,20 @@ pub async fn text(
     milliseconds: u32,
     limit: u32,
 ) -> Result<String, String> {
-    text_from(&JsValue::UNDEFINED, url, accept, milliseconds, limit).await
+    let headers = [("accept", accept)];
+    text_from(&JsValue::UNDEFINED, url, &headers, milliseconds, limit).await
 }
 
-/// The same, asked of the worker behind a service binding.
+/// The same, asked of the worker behind a service binding, with these headers.
 pub async fn text_from(
     service: &JsValue,
     url: &str,
-    accept: &str,
+    headers: &[(&str, &str)],
     milliseconds: u32,
     limit: u32,
 ) -> Result<String, String> {
     let request = Request {
-        headers: &[("accept", accept)],
+        headers,
         timeout_ms: milliseconds,
         limit,
         ..Request::get(url)

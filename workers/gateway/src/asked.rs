@@ -46,7 +46,10 @@ impl Asked {
             return Err(BAD_PATH);
         }
         Ok(Self {
-            https: scheme == "https",
+            // A WebSocket's scheme is what an operator may ask about.
+            https: ["https", "wss"]
+                .iter()
+                .any(|tls| scheme.eq_ignore_ascii_case(tls)),
             authority: authority.to_ascii_lowercase(),
             host,
             path: ascii(&resolved(path)),

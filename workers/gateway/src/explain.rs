@@ -1,22 +1,22 @@
-//! Which route a request takes, and why: the rules of `routes`, told to an operator.
+//! Which route a GET takes, and why: the rules of `front` and `routes`, told to an operator.
 
 use std::cmp::Reverse;
 
 use types::{
-    config::{HostPattern, Route},
+    config::{GatewayConfig, HostPattern, Route},
     gateway::{Candidate, Lookup},
 };
 
-use crate::routes::Table;
+use crate::{
+    asked::Asked,
+    front::{self, Next},
+    routes::Table,
+};
 
-/// Looks a URL up, of which `host` (in lower case, without port) and `path` are the parts that the
-/// table compares.
-pub fn explain(routes: &[Route], table: &Table, url: String, host: &str, path: &str) -> Lookup {
-    let nearest = routes
-        .iter()
-        .filter_map(|route| nearness(&route.host, host))
-        .max();
-    let answering = table.find(host, path);
+/// Looks a URL up; `asked` is what was read of it.
+pub fn explain(config: &GatewayConfig, table: &Table, url: String, asked: &Asked) -> Lookup {
+    let (host, path) = (asked.host.as_str(), asked.path.as_str());
+    let routes = &config.routes;
     let fits = |route: &Route| is_below(path, route.path.as_str());
     let mut fitting: Vec<(usize, &Route)> = routes
         .iter()
@@ -26,22 +26,24 @@ pub fn explain(routes: &[Route], table: &Table, url: String, host: &str, path: &
     fitting.sort_by_key(|(_, route)| {
         Reverse((nearness(&route.host, host), route.path.as_str().len()))
     });
-    let takes = answering.and_then(|answering| {
-        let found = fitting.iter().find(|(_, route)| *route == answering);
+    let index = |wanted: &Route| {
+        let found = fitting.iter().find(|(_, route)| *route == wanted);
         found.map(|(index, _)| *index)
-    });
-    let why = match (nearest, takes) {
-        (None, _) => format!("no route is for the host {host}"),
-        (Some(_), None) => format!("the host {host} has routes, and none of them is for this path"),
-        (Some(_), Some(_)) => {
-            "its host is the nearest, and of that host's routes its path is the longest".to_owned()
-        }
     };
+    let nearest = routes
+        .iter()
+        .filter_map(|route| nearness(&route.host, host))
+        .max();
+    let (takes, why) = outcome(config, table, asked);
+    let takes = takes.and_then(index);
+    let best = table.find(host, path).and_then(index);
     let candidates = fitting.iter().map(|(index, route)| Candidate {
         index: *index,
         route: route.to_string(),
         why: if Some(*index) == takes {
             "takes it".to_owned()
+        } else if Some(*index) == best {
+            "would take it, but the gateway answers first".to_owned()
         } else if nearness(&route.host, host) == nearest {
             "another path of the same host is longer".to_owned()
         } else {
@@ -55,6 +57,52 @@ pub fn explain(routes: &[Route], table: &Table, url: String, host: &str, path: &
         host: host.to_owned(),
         takes,
         why,
+    }
+}
+
+/// The route that it comes to in the end, and the reason.
+fn outcome<'t>(
+    config: &GatewayConfig,
+    table: &'t Table,
+    asked: &Asked,
+) -> (Option<&'t Route>, String) {
+    const LONGEST: &str =
+        "its host is the nearest, and of that host's routes its path is the longest";
+    match front::next(table, config, asked, true) {
+        Next::Healthy => {
+            let why = "the gateway itself says that it is well, on every host";
+            (None, why.to_owned())
+        }
+        Next::ToHttps(url) => {
+            let over_https = Asked {
+                https: true,
+                ..asked.clone()
+            };
+            let (takes, why) = outcome(config, table, &over_https);
+            (takes, format!("it is sent to {url} first; then: {why}"))
+        }
+        Next::ToFolder(route, path) => {
+            let why = format!("{LONGEST}; it is sent to {path} first");
+            (Some(route), why)
+        }
+        Next::Route(route) => (Some(route), LONGEST.to_owned()),
+        Next::Own(own) => {
+            let why = format!("the gateway itself answers {}", own.name());
+            (None, why)
+        }
+        Next::Ambiguous(_, why) => (None, format!("it is refused (400): {why}")),
+        Next::Nothing => {
+            let mut hosts = config.routes.iter().map(|route| &route.host);
+            let why = if hosts.any(|pattern| nearness(pattern, &asked.host).is_some()) {
+                format!(
+                    "the host {} has routes, and none of them is for this path",
+                    asked.host
+                )
+            } else {
+                format!("no route is for the host {}", asked.host)
+            };
+            (None, why)
+        }
     }
 }
 
@@ -83,21 +131,23 @@ mod tests {
 
     use super::*;
 
-    fn routes(rows: &[(&str, &str)]) -> Vec<Route> {
+    fn config(rows: &[(&str, &str)]) -> GatewayConfig {
         let row = |(host, path): &(&str, &str)| match *host {
-            "" => json!({"path": path, "respond": "x"}),
-            host => json!({"host": host, "path": path, "respond": "x"}),
+            "" => json!({"path": path, "worker": "w"}),
+            host => json!({"host": host, "path": path, "worker": "w"}),
         };
         let rows: Vec<_> = rows.iter().map(row).collect();
-        GatewayConfig::parse(json!({ "routes": rows }))
-            .unwrap()
-            .routes
+        GatewayConfig::parse(json!({ "routes": rows })).unwrap()
+    }
+
+    fn look_up_url(rows: &[(&str, &str)], url: &str) -> Lookup {
+        let config = config(rows);
+        let table = Table::new(config.routes.clone());
+        explain(&config, &table, String::new(), &Asked::read(url).unwrap())
     }
 
     fn look_up(rows: &[(&str, &str)], host: &str, path: &str) -> Lookup {
-        let routes = routes(rows);
-        let table = Table::new(routes.clone());
-        explain(&routes, &table, String::new(), host, path)
+        look_up_url(rows, &format!("https://{host}{path}"))
     }
 
     const ROWS: &[(&str, &str)] = &[
@@ -153,6 +203,63 @@ mod tests {
         assert_eq!(found.candidates.len(), 1);
     }
 
+    #[test]
+    fn what_the_gateway_answers_or_refuses_itself_takes_no_route() {
+        const WHOLE: &[(&str, &str)] = &[("", "/"), ("", "/app/"), ("b.example.com", "/x")];
+        for (url, takes, why) in [
+            (
+                "https://a.example.com/health",
+                None,
+                "the gateway itself says",
+            ),
+            (
+                "http://b.example.com/health",
+                None,
+                "the gateway itself says",
+            ),
+            (
+                "https://a.example.com/metrics",
+                None,
+                "the gateway itself answers GET /metrics",
+            ),
+            (
+                "https://a.example.com//app/x",
+                None,
+                "it is refused (400): the path leads elsewhere",
+            ),
+            (
+                "https://a.example.com/x/..;/y",
+                None,
+                "it is refused (400): the path hides",
+            ),
+            (
+                "https://a.example.com/app?a=b",
+                Some(1),
+                "its host is the nearest, and of that host's routes its path is the longest; it is sent to /app/?a=b first",
+            ),
+            ("wss://a.example.com/x", Some(0), "its host is the nearest"),
+            (
+                "http://a.example.com/x",
+                Some(0),
+                "it is sent to https://a.example.com/x first; then: its host is the nearest",
+            ),
+            (
+                "http://a.example.com/%61pp/",
+                None,
+                "it is sent to https://a.example.com/%61pp/ first; then: it is refused (400)",
+            ),
+        ] {
+            let found = look_up_url(WHOLE, url);
+            assert_eq!(found.takes, takes, "{url}");
+            assert!(found.why.starts_with(why), "{url}: {}", found.why);
+        }
+        let refused = look_up_url(WHOLE, "https://a.example.com//app/x");
+        assert_eq!(
+            refused.candidates[0].why,
+            "would take it, but the gateway answers first"
+        );
+    }
+
     proptest! {
         #[test]
         fn what_is_told_is_what_is_done(
@@ -161,11 +268,15 @@ mod tests {
             path in "/|(/[ab]{0,2}){1,5}",
         ) {
             let rows: Vec<_> = rows.iter().map(|(host, path)| (host.as_str(), path.as_str())).collect();
-            let routes = routes(&rows);
-            let table = Table::new(routes.clone());
-            let told = explain(&routes, &table, String::new(), &host, &path);
-            let done = table.find(&host, &path);
-            prop_assert_eq!(told.takes.map(|index| &routes[index]), done);
+            let config = config(&rows);
+            let table = Table::new(config.routes.clone());
+            let asked = Asked::read(&format!("https://{host}{path}")).unwrap();
+            let told = explain(&config, &table, String::new(), &asked);
+            let done = match front::next(&table, &config, &asked, true) {
+                Next::Route(route) | Next::ToFolder(route, _) => Some(route),
+                _ => None,
+            };
+            prop_assert_eq!(told.takes.map(|index| &config.routes[index]), done);
             prop_assert_eq!(told.takes, told.candidates.first().map(|one| one.index).filter(|_| done.is_some()));
         }
     }

@@ -28,7 +28,7 @@ pub struct Wish<'a> {
     pub site: &'a str,
     /// It is an application: paths that name no file are its own.
     pub spa: bool,
-    /// What the route's own path is left of; it begins with a slash.
+    /// What the route's own path is left of; it begins with a slash, or is empty.
     pub path: &'a str,
 }
 
@@ -51,6 +51,7 @@ pub async fn answer(env: &Env, wish: Wish<'_>) -> Result<Found, Failure> {
             None if asked.is_folder(&key).await? => return Ok(Found::Folder),
             found => found,
         },
+        None if asked.is_bare_root().await? => return Ok(Found::Folder),
         None => None,
     };
     match found {
@@ -152,6 +153,21 @@ impl Asked<'_> {
             Some(index) => Ok(self.bucket.head(index).await?.is_some()),
             None => Ok(false),
         }
+    }
+
+    /// Whether the path is the site's root without its slash. An application is shown there as it is.
+    async fn is_bare_root(&self) -> Result<bool, Failure> {
+        let Wish {
+            site, spa, path, ..
+        } = self.wish;
+        if spa || !path.is_empty() {
+            return Ok(false);
+        }
+        Ok(self
+            .bucket
+            .head(at_root(site, "index.html"))
+            .await?
+            .is_some())
     }
 
     /// What is shown for a path that names nothing.

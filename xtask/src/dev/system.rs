@@ -234,6 +234,7 @@ mod tests {
 
     #[test]
     fn ending_the_system_ends_grandchildren_that_ignore_it() {
+        let _alone = process::STARTING.lock().unwrap();
         let shell = |script: &str| {
             let mut command = Command::new("sh");
             std::os::unix::process::CommandExt::process_group(&mut command, 0);

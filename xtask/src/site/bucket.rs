@@ -18,7 +18,8 @@ use crate::{config, process};
 
 const BINDING: &str = "SITES";
 const JSON: &str = "application/json";
-/// wrangler deletes one object a call, and each call takes a second.
+/// wrangler deletes one object a call, and each call takes a second. Locally each starts a runtime of
+/// its own over the same files, of which only one may open them at a time.
 const DELETIONS_AT_ONCE: usize = 4;
 
 pub struct Bucket<'p> {
@@ -120,7 +121,11 @@ impl<'p> Bucket<'p> {
             process::run_logged(&mut command, &log)?;
             fs::remove_file(&log).context("cannot remove a log")
         };
-        for some in paths.chunks(DELETIONS_AT_ONCE) {
+        let at_once = match self.env {
+            Some(_) => DELETIONS_AT_ONCE,
+            None => 1,
+        };
+        for some in paths.chunks(at_once) {
             thread::scope(|scope| {
                 let running: Vec<_> = some
                     .iter()

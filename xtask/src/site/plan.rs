@@ -12,7 +12,8 @@ use super::folder::File;
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     pub v: u32,
-    /// By path: the bytes' SHA-1, then the type and the `Cache-Control` that they have there.
+    /// By path: the bytes' SHA-1, then the type and the `Cache-Control` that they have there; empty
+    /// while it is not known which of two versions is there, or whether any is.
     files: BTreeMap<String, String>,
 }
 
@@ -26,6 +27,13 @@ impl Default for Manifest {
 }
 
 impl Manifest {
+    /// What is about to be uploaded or deleted: should that break off, it is not taken for done, nor
+    /// for not begun.
+    pub fn unsettle<'p>(&mut self, paths: impl IntoIterator<Item = &'p String>) {
+        let unsettled = paths.into_iter().map(|path| (path.clone(), String::new()));
+        self.files.extend(unsettled);
+    }
+
     pub fn forget(&mut self, paths: &[String]) {
         self.files.retain(|path, _| !paths.contains(path));
     }
@@ -107,6 +115,12 @@ impl Plan {
         };
         plan.unchanged = files.len() - plan.uploads();
         plan
+    }
+
+    /// The paths of what is uploaded.
+    pub fn uploaded(&self) -> impl Iterator<Item = &String> {
+        let files = self.batches.iter().flat_map(|batch| &batch.files);
+        files.map(|file| &file.path)
     }
 
     pub fn uploads(&self) -> usize {
@@ -206,6 +220,27 @@ mod tests {
         after.forget(&plan.gone);
         assert!(Plan::new(&after, &second, false).gone.is_empty());
         assert_eq!(Plan::new(&after, &second, true).uploads(), 3);
+    }
+
+    #[test]
+    fn what_broke_off_is_neither_done_nor_unknown() {
+        let first = [file("index.html", "1"), file("a.css", "1")];
+        let before = Plan::new(&Manifest::default(), &first, false).manifest(&Manifest::default());
+        let second = [
+            file("index.html", "1"),
+            file("a.css", "2"),
+            file("new.js", "1"),
+        ];
+        let mut during = before.clone();
+        during.unsettle(Plan::new(&before, &second, false).uploaded());
+        // Back to what was there before: which version the bucket has is not known.
+        let back = Plan::new(&during, &first, false);
+        assert_eq!(paths(&back), ["~ a.css"]);
+        assert_eq!(back.gone, ["new.js"]);
+        // A deletion that broke off, and the file is wanted again.
+        let mut deleting = before.clone();
+        deleting.unsettle(&["a.css".to_owned()]);
+        assert_eq!(paths(&Plan::new(&deleting, &first, false)), ["~ a.css"]);
     }
 
     #[test]

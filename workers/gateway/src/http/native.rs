@@ -21,6 +21,12 @@ const AT_ONCE = 64 * 1024;
 // Mostly the same names as those of the request before.
 let gone = { key: null, names: null };
 
+// Many an application knows a header by a name in which `-` and `_` are one (RFC 3875, section 4.1.18).
+function ends(name) {
+  const known = name.includes("_") ? name.replaceAll("_", "-") : name;
+  return gone.names.has(known) || known.startsWith("x-forwarded-") || (known !== name && known.startsWith("cf-"));
+}
+
 export async function send(request, to, url, without, set, milliseconds) {
   const declared = request.headers.get("content-length");
   const length = declared === null ? NaN : Number(declared);
@@ -39,7 +45,7 @@ export async function send(request, to, url, without, set, milliseconds) {
   }
   const headers = outgoing.headers;
   if (without !== gone.key) gone = { key: without, names: new Set(without.split("\n")) };
-  for (const name of [...headers.keys()]) if (gone.names.has(name) || name.startsWith("x-forwarded-")) headers.delete(name);
+  for (const name of [...headers.keys()]) if (ends(name)) headers.delete(name);
   for (const [name, value] of lines(set)) headers.set(name, value);
   let timer;
   let over = false;

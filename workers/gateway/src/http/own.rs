@@ -55,11 +55,18 @@ pub async fn answer(
             return Ok(response);
         }
         Own::Metrics => {
-            let parts = join::ask(env, "/metrics", "text/plain").await;
-            reply::bytes(200, PROMETHEUS, metrics::joined(&parts).into_bytes())?
+            // Who bears a token sees what the workers show to its bearer.
+            let token = request.headers().get("authorization")?;
+            let token = token.iter().map(|token| ("authorization", token.as_str()));
+            let headers: Vec<_> = token.chain([("accept", "text/plain")]).collect();
+            let parts = join::ask(env, "/metrics", &headers).await;
+            let page = metrics::joined(&parts).into_bytes();
+            let response = reply::bytes(200, PROMETHEUS, page)?;
+            response.headers().set("Cache-Control", "no-store")?;
+            response
         }
         Own::OpenApi => {
-            let parts = join::ask(env, "/openapi.json", reply::JSON).await;
+            let parts = join::ask(env, "/openapi.json", &[("accept", reply::JSON)]).await;
             let whole = openapi::joined(OWN_DESCRIPTION, &parts);
             let body = whole.and_then(|whole| serde_json::to_vec(&whole));
             let body = body.map_err(|error| Failure::internal(error.to_string()))?;
@@ -98,13 +105,7 @@ fn routes(
         let asked = Asked::read(&whole).map_err(|unreadable| {
             Failure::new(Code::BadRequest, format!("url: {}", unreadable.0))
         })?;
-        Ok::<_, Failure>(explain(
-            &config.routes,
-            table,
-            url,
-            &asked.host,
-            &asked.path,
-        ))
+        Ok::<_, Failure>(explain(config, table, url, &asked))
     });
     Ok(RouteTable {
         routes: views

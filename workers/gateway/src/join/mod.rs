@@ -25,15 +25,16 @@ pub struct Part {
     pub text: Option<String>,
 }
 
-/// Asks all workers that are bound for `path`. What one of them fails with goes to the log.
-pub async fn ask(env: &Env, path: &str, accept: &str) -> Vec<Part> {
+/// Asks all workers that are bound for `path`, with these headers. What one of them fails with goes to
+/// the log.
+pub async fn ask(env: &Env, path: &str, headers: &[(&str, &str)]) -> Vec<Part> {
     let bound = WORKERS.into_iter().filter_map(|(worker, binding)| {
         let service: JsValue = env.service(binding).ok()?.into_rpc();
         Some((worker, service))
     });
     let asked = bound.map(async |(worker, service)| {
         let url = format!("https://{worker}{path}");
-        let text = get::text_from(&service, &url, accept, WITHIN_MS, LONGEST).await;
+        let text = get::text_from(&service, &url, headers, WITHIN_MS, LONGEST).await;
         let text = text.inspect_err(|error| edge::log::warn(worker, &format!("{path}: {error}")));
         Part {
             worker,

@@ -185,8 +185,8 @@ impl Table<'_> {
                     .before_rest()
                     .unwrap_or(redirect.target.as_str());
                 let (host, path) = split(target);
-                let same_host = host.is_none_or(|host| route.host == HostPattern::Exact(host));
                 let path = path.split(['?', '#']).next().unwrap_or(path);
+                let same_host = host.is_none_or(|host| self.comes_back(&host, path, &route.host));
                 (same_host && self.leads(route, path)).then(|| {
                     let message =
                         format!("{target} is answered by this very route, again and again");
@@ -194,6 +194,24 @@ impl Table<'_> {
                 })
             }
             _ => None,
+        }
+    }
+
+    /// Whether a request for this host is looked up among the routes of this host pattern. Of a host
+    /// that no route names, this is known only where a pattern brings that very host: what `*` brings,
+    /// another worker may take by a pattern of its own.
+    fn comes_back(&self, host: &str, path: &str, to: &HostPattern) -> bool {
+        let comes = |pattern: &Pattern| {
+            !pattern.any_before && pattern.has(host) && path.starts_with(&pattern.path)
+        };
+        let brought = || self.around.patterns.iter().any(comes);
+        match to {
+            HostPattern::Exact(name) => name == host,
+            _ if self.exact.contains(host) => false,
+            HostPattern::Below(suffix) => {
+                self.suffix_of(host) == Some(suffix.as_str()) && brought()
+            }
+            HostPattern::Any => self.suffix_of(host).is_none() && brought(),
         }
     }
 

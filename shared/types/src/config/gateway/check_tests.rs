@@ -148,6 +148,29 @@ fn a_redirect_to_itself_is_a_loop_and_one_to_a_longer_route_is_not() {
 }
 
 #[test]
+fn a_redirect_of_many_hosts_to_one_of_them_is_a_loop() {
+    for (host, target) in [
+        ("*.example.com", "https://home.example.com/"),
+        ("", "https://home.example.com/*"),
+        ("", "https://example.net/api/x"),
+    ] {
+        let mut route = json!({"path": "/", "redirect": target});
+        if !host.is_empty() {
+            route["host"] = json!(host);
+        }
+        assert_error(&json!([route]), "routes[0].redirect", "again and again");
+    }
+    let fine = json!([
+        {"host": "home.example.com", "path": "/", "worker": "pack"},
+        {"path": "/api/home", "redirect": "https://home.example.com/*"},
+        // This may be another server's.
+        {"host": "*.apps.example.com", "path": "/", "redirect": "https://www.apps.example.com/*"},
+        {"path": "/", "redirect": "https://www.example.org/*"},
+    ]);
+    assert_eq!(errors(&fine, &around()), [""; 0]);
+}
+
+#[test]
 fn what_no_pattern_brings_is_unreachable() {
     let never = "it is never reached";
     for host in [

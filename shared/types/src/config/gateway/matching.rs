@@ -29,8 +29,7 @@ impl TryFrom<String> for HostPattern {
         if name.is_empty()
             || name.len() > 253
             || !name.bytes().all(good)
-            || name.starts_with('.')
-            || name.ends_with('.')
+            || name.split('.').any(str::is_empty)
         {
             return Err(format!(
                 "{text:?} is not a host name or \"*.\" and one, without port"

@@ -24,6 +24,11 @@ fn wrong_routes_are_named() {
             json!({"path": "/", "host": "*.", "worker": "pack"}),
             "routes[0].host",
         ),
+        // No request has such a host.
+        (
+            json!({"path": "/", "host": "a..example.com", "worker": "pack"}),
+            "routes[0].host",
+        ),
         (
             json!({"path": "/", "host": "a:80", "worker": "pack"}),
             "routes[0].host",
