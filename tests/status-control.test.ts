@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type RequestOptions, type System, TIMEOUT, assertProblem, start } from "./support/harness.ts";
 import { FAVICON, type MinecraftPeer, minecraft } from "./support/minecraft.ts";
 
@@ -259,6 +260,19 @@ describe("maintenance", { timeout: TIMEOUT }, () => {
     server = await minecraft({ description: "Hello", players: { max: 20, online: 2, sample: [] } }, port);
     await cron();
     assert.equal((await document()).revision, revision + 1);
+  });
+
+  test("when-healthy ends with the first ping after its end, though KV is not told that all is as before", async () => {
+    await put(motd("open"));
+    const before = await status();
+    const end = Date.parse(before.retrieved_at) + 1000;
+    const maintenance = { enabled: true, message: "closed", ends_at: moment(end - Date.now()), auto_end: "when-healthy" };
+    const { revision } = await put({ ...motd("open"), maintenance });
+    assert.equal((await inForce()).mode, "maintenance");
+    while (Date.now() < end) await sleep(50);
+    await cron();
+    const { mode, revision: now } = await inForce();
+    assert.deepEqual([mode, now, (await status()).retrieved_at], ["normal", revision + 1, before.retrieved_at]);
   });
 });
 

@@ -346,10 +346,13 @@ test("readers get what was read of KV for some seconds, with its true age, and t
     const { STATUS_KV: kv } = await system.env("status");
     await cron(system);
     const first = await read(system, "/api/status");
+    assert.equal((await read(system, "/api/control")).icon, null);
     // Somebody else wrote: this instance does not see it until its copy is too old.
     const kept = (await kv.get("status")) ?? "";
     await kv.put("status", kept.replaceAll("Hello", "Other"));
+    await kv.put("control", JSON.stringify({ icon: FAVICON }));
     await sleep(1100);
+    assert.equal((await read(system, "/api/control")).icon, null);
     for (const body of await Promise.all(Array.from({ length: 20 }, () => read(system, "/api/status")))) {
       assert.equal(body.motd.clean, first.motd.clean);
       assert.ok(body.age_seconds >= first.age_seconds + 1, `${body.age_seconds}`);
@@ -361,6 +364,8 @@ test("readers get what was read of KV for some seconds, with its true age, and t
       late = await read(system, "/api/status");
     }
     assert.match(late.motd.clean, /^Other/);
+    await sleep(500);
+    assert.equal((await read(system, "/api/control")).icon, FAVICON);
     // The cron of this very instance drops the copy.
     server.say({ ...STATUS, description: "News" });
     await cron(system);

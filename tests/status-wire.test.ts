@@ -143,6 +143,9 @@ describe("a port that speaks something else", () => {
 
 describe("a connection that is slow, odd or incomplete", () => {
   const TIMEOUT_MS = 1200;
+  const short = statusFrame('{"description":"padded"}');
+  /** As Minestom writes it: three bytes of length, whatever it is. */
+  const padded = Buffer.concat([Buffer.of((short[0] ?? 0) | 0x80, 0x80, 0), short.subarray(1)]);
   let all: Awaited<ReturnType<typeof round>>;
   before(async () => {
     all = await round(
@@ -154,6 +157,7 @@ describe("a connection that is slow, odd or incomplete", () => {
         silent,
         "stops-in-frame": sends(CAPTURED.subarray(0, 300)),
         pong: statusServer(),
+        padded: statusServer({ status: padded }),
       },
       TIMEOUT_MS,
     );
@@ -172,6 +176,11 @@ describe("a connection that is slow, odd or incomplete", () => {
     assert.ok(Number.isInteger(status.latency_ms.pong));
   });
 
+  test("is online when the length of its frame is padded", async () => {
+    assert.deepEqual(await outcome(all.system, "padded"), online);
+    assert.equal((await read(all.system, "padded")).status.motd.clean, "padded");
+  });
+
   test("is online without a pong, and with a wrong one", async () => {
     for (const id of ["no-pong", "closes-for-pong", "wrong-pong"]) {
       assert.deepEqual(await outcome(all.system, id), online, id);
@@ -186,7 +195,7 @@ describe("a connection that is slow, odd or incomplete", () => {
     for (const id of ["silent", "stops-in-frame"]) {
       assert.deepEqual(await outcome(all.system, id), offline("timeout"), id);
     }
-    // Seven targets, six at once: at most two of them one after the other.
+    // Eight targets, six at once: at most two of them one after the other.
     assert.ok(all.took >= TIMEOUT_MS - 50 && all.took < 2 * TIMEOUT_MS + 600, `${all.took} ms`);
   });
 });

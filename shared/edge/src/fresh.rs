@@ -75,6 +75,11 @@ impl<T> Fresh<T> {
         }
     }
 
+    /// What was read last, however old it is.
+    pub fn last(&self) -> Option<Rc<T>> {
+        self.0.borrow().value.clone()
+    }
+
     /// Makes the next reader read.
     pub fn forget(&self) {
         let mut slot = self.0.borrow_mut();
@@ -115,7 +120,9 @@ mod tests {
             block_on(cache.get(now, KEEP, read)).unwrap();
             reads.get()
         };
+        assert!(cache.last().is_none());
         assert_eq!([0, 1, KEEP - 1].map(read), [1, 1, 1]);
+        assert!(cache.last().is_some());
         assert_eq!([KEEP, KEEP + 1].map(read), [2, 2]);
         let never = Fresh::default();
         for expected in 1..=3 {

@@ -78,7 +78,7 @@ impl std::error::Error for FrameError {}
 ///
 /// `limit` is the largest length, in bytes after the length prefix, that is accepted.
 pub fn decode(input: &[u8], limit: u32) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
-    let Some((length, prefix)) = varint::read(input).map_err(FrameError::Length)? else {
+    let Some((length, prefix)) = length(input).map_err(FrameError::Length)? else {
         return Ok(None);
     };
     let claimed = u32::try_from(length).map_err(|_| FrameError::Negative(length))?;
@@ -101,6 +101,18 @@ pub fn decode(input: &[u8], limit: u32) -> Result<Option<(Frame<'_>, usize)>, Fr
             end,
         ))),
         Ok(None) | Err(_) => Err(FrameError::PacketId),
+    }
+}
+
+/// The length of a frame. Some servers, Minestom among them, leave three bytes for it and fill them whatever the number
+/// is, which the game takes. A padding to two bytes is none of theirs: `FF 00` is how the kick of an old server begins.
+fn length(input: &[u8]) -> Result<Option<(i32, usize)>, VarIntError> {
+    match (varint::read(input), input.first_chunk()) {
+        (Err(VarIntError::Overlong), Some(&[low @ 0x80..=0xff, high @ 0x80..=0xff, 0])) => {
+            let length = i32::from(low & 0x7f) | i32::from(high & 0x7f) << 7;
+            Ok(Some((length, 3)))
+        }
+        (read, _) => read,
     }
 }
 
@@ -162,6 +174,30 @@ mod tests {
             decode(&[0xff; 6], LIMIT),
             Err(FrameError::Length(VarIntError::TooLong))
         );
+    }
+
+    #[test]
+    fn a_length_may_be_padded_to_three_bytes_alone() {
+        let frame = Frame {
+            id: 1,
+            body: &[7; 8],
+        };
+        let mut padded = vec![0x89, 0x80, 0x00, 0x01];
+        padded.extend(frame.body);
+        assert_eq!(decode(&padded, LIMIT), Ok(Some((frame, 12))));
+        for end in 0..padded.len() {
+            assert_eq!(decode(&padded[..end], LIMIT), Ok(None), "{end}");
+        }
+        assert_eq!(decode(&[0x80, 0x80, 0x00], LIMIT), Err(FrameError::Empty));
+        let refused: [&[u8]; 3] = [
+            &[0xff, 0x00, 0x10],
+            &[0x89, 0x80, 0x80, 0x00],
+            &[0x89, 0x80, 0x80, 0x80, 0x00],
+        ];
+        for bytes in refused {
+            let error = Err(FrameError::Length(VarIntError::Overlong));
+            assert_eq!(decode(bytes, LIMIT), error, "{bytes:x?}");
+        }
     }
 
     #[test]

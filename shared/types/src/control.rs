@@ -220,7 +220,7 @@ pub struct Drift {
     /// As text; null where nothing was ever seen.
     pub observed: Option<String>,
     pub observed_at: Option<Timestamp>,
-    /// Null where it cannot be told: none is set, or no ping has come since.
+    /// Null where it cannot be told: none is set, or no ping was answered since.
     pub drift: Option<bool>,
 }
 

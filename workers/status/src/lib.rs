@@ -53,14 +53,12 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
         let config = CONFIG.get(&env)?;
         let now = clock::scheduled(&event);
         // Neither depends on the other's going well.
-        let pinged = match round::run(&env, config).await {
-            Ok(seen) => {
-                history::record(&env, &seen, now).await;
-                Ok(())
-            }
-            Err(failure) => Err(failure),
-        };
-        let followed = control::tick(&env, config, now).await;
+        let seen = round::run(&env, config).await;
+        if let Ok(seen) = &seen {
+            history::record(&env, seen, now).await;
+        }
+        let followed = control::tick(&env, config, seen.as_deref().ok(), now).await;
+        let pinged = seen.map(drop);
         match (pinged, followed) {
             (Err(one), Err(other)) => {
                 let both = [one.into_message(), other.into_message()].join("; ");

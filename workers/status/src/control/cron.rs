@@ -1,7 +1,7 @@
 //! The cron's part: what is to be repaired, latched or forgotten.
 
 use edge::{Failure, log};
-use types::{TargetId, Timestamp, config::StatusConfig, control::Document};
+use types::{Timestamp, config::StatusConfig, control::Document};
 use worker::Env;
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
     effective,
     store::{KEY, Platform},
 };
-use crate::store::{self, Kept, Store};
+use crate::round::Seen;
 
 /// Who ended what ended by itself.
 const BY_SCHEDULE: &str = "auto-end";
@@ -18,8 +18,14 @@ const FORGOTTEN_SECONDS: i64 = 24 * 60 * 60;
 /// How long a revision is kept at least; the last fifty are kept for ever.
 const HISTORY_SECONDS: i64 = 400 * 24 * 60 * 60;
 
-/// One run, due at `now`. Running it twice does no harm.
-pub async fn tick(env: &Env, config: &StatusConfig, now: Timestamp) -> Result<(), Failure> {
+/// One run, due at `now`, after pings that saw this, if there were any: not all that they see is
+/// written to KV. Running it twice does no harm.
+pub async fn tick(
+    env: &Env,
+    config: &StatusConfig,
+    seen: Option<&Seen>,
+    now: Timestamp,
+) -> Result<(), Failure> {
     let platform = Platform::new(env)?;
     let current = book::current(&platform, now).await?;
     if let Some(problem) = &current.problem {
@@ -29,24 +35,12 @@ pub async fn tick(env: &Env, config: &StatusConfig, now: Timestamp) -> Result<()
         );
         log::error("control", &told);
     }
-    let awaits = |document: &Document, id: &TargetId| effective::awaits_health(document, id, now);
-    // Most of the time there is nothing to look for.
-    let targets = config.targets.iter();
-    let kept = if targets
-        .clone()
-        .any(|target| awaits(&current.document, &target.id))
-    {
-        Store::new(env).kept().await?
-    } else {
-        Kept::new()
-    };
     let over = |document: &Document| -> Vec<_> {
-        let targets = targets.clone();
+        let targets = config.targets.iter();
         targets
-            .filter(|target| awaits(document, &target.id))
             .filter_map(|target| {
-                let seen = store::read(&kept, target);
-                let ends_at = effective::to_latch(document, &target.id, seen.as_ref(), now)?;
+                let seen = seen?.get(&target.id);
+                let ends_at = effective::to_latch(document, &target.id, seen, now)?;
                 Some((target.id.clone(), ends_at))
             })
             .collect()

@@ -34,8 +34,10 @@ pub fn drift(
     let patterns = at.map_or_else(Vec::new, |at| {
         all_motds(document, &settings, target, seen, at, &anything)
     });
+    // What stays of a server that does not answer may be older than what is set.
+    let answered = seen.is_some_and(|seen| seen.online);
     let drift = match (&observed, at) {
-        (Some(observed), Some(at)) if !patterns.is_empty() && followed(at) => {
+        (Some(observed), Some(at)) if answered && !patterns.is_empty() && followed(at) => {
             let shown = |pattern: &Text| matches(&pattern.to_plain(), observed);
             Some(!patterns.iter().any(shown))
         }
@@ -129,6 +131,9 @@ mod tests {
         assert_eq!(told(&document("Other", T0 - 60), Some(&seen)), None);
         assert_eq!(told(&document("Other", 0), None), None);
         assert_eq!(told(&Document::default(), Some(&seen)), None);
+        let mut down = answered_at(T0);
+        down.online = false;
+        assert_eq!(told(&document("Other", 0), Some(&down)), None);
         let shown = drift(
             &document("Other", 0),
             &target,

@@ -130,7 +130,7 @@ pub fn all_motds(
 
 /// Whether a target's maintenance ends with the next healthy ping, or has ended with the last one and
 /// that is not latched.
-pub fn awaits_health(document: &Document, target: &TargetId, now: Timestamp) -> bool {
+fn awaits_health(document: &Document, target: &TargetId, now: Timestamp) -> bool {
     let maintenance = &document.settings(target).maintenance;
     maintenance.enabled
         && maintenance.auto_end == AutoEnd::WhenHealthy

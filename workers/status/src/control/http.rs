@@ -28,7 +28,10 @@ use super::{
     store::Platform,
     text,
 };
-use crate::store::{self, Kept, Store};
+use crate::{
+    snapshot::{self, Snapshot},
+    store::{self, Kept, Store},
+};
 
 const HISTORY_DEFAULT: u32 = 20;
 const HISTORY_MOST: u32 = 50;
@@ -116,17 +119,21 @@ async fn in_force(
 ) -> Result<Response, Failure> {
     let query = Query::read(request, config)?;
     let report = reports::read(request.headers(), &query.target.id)?;
-    let (document, kept) = join(readers::in_force(env), Store::new(env).kept()).await;
-    let kept = kept?;
+    let (document, snapshot) = join(
+        snapshot::document(env, config),
+        Snapshot::latest(env, config),
+    )
+    .await;
+    let snapshot = snapshot?;
     let now = clock::now();
     if let Some(report) = report {
         reports::keep(env, report, now).await;
     }
-    let seen = store::read(&kept, query.target);
+    let seen = snapshot.seen(query.target);
     let asked = Asked {
         document: &document,
         target: &query.target.id,
-        seen: seen.as_ref(),
+        seen: seen.as_ref().map(|seen| &seen.observation),
         now,
         protocol: query.protocol,
     };

@@ -31,9 +31,10 @@
 //!
 //! # What readers see
 //!
-//! [`in_force`] reads KV alone. Only when there is nothing in KV, or nothing good, it asks D1, at most
-//! once in [`readers::FALLBACK_SECONDS`] and instance. If D1 fails as well, what this instance last knew stays
-//! in force.
+//! [`in_force`] reads KV alone, for most readers once in `CACHE_SECONDS` and instance (`snapshot`). Only
+//! when there is nothing in KV, or nothing good, it asks D1, at most once in
+//! [`readers::FALLBACK_SECONDS`] and instance. If D1 fails as well, what this instance last knew stays in
+//! force.
 
 mod book;
 mod change;

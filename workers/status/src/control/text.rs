@@ -192,15 +192,24 @@ fn is_code(char: char) -> bool {
     matches!(char.to_ascii_lowercase(), '0'..='9' | 'a'..='f' | 'k'..='o' | 'r' | 'x')
 }
 
-/// The line with its placeholders filled in.
+/// The line with its placeholders filled in: one that a value holds is text.
 fn filled(line: &str, values: &dyn Fn(&str) -> Option<String>) -> String {
-    NAMES.into_iter().fold(line.to_owned(), |line, name| {
-        let tag = format!("<{name}>");
-        match values(name) {
-            Some(value) if line.contains(&tag) => line.replace(&tag, &value.replace('§', "")),
-            _ => line,
+    let value = |name: &str| values(name).filter(|_| NAMES.contains(&name));
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('<') {
+        out.push_str(before);
+        let tag = after.split_once('>');
+        if let Some((value, behind)) = tag.and_then(|(name, behind)| Some((value(name)?, behind))) {
+            out.push_str(&value.replace('§', ""));
+            rest = behind;
+        } else {
+            out.push('<');
+            rest = after;
         }
-    })
+    }
+    out.push_str(rest);
+    out
 }
 
 #[cfg(test)]

@@ -56,6 +56,15 @@ fn what_a_placeholder_stands_for_is_text() {
         "<red>cPaper &6\\<bold></red>"
     );
     assert_eq!(minimessage("&c<version>"), "<red>cPaper &6\\<bold></red>");
+    let named = |name: &str| (name == "version").then(|| "<reason>".to_owned());
+    let of_another = |name: &str| named(name).or_else(|| Some("20".to_owned()));
+    for line in ["<red><version> <max>", "&c<version> <max>"] {
+        assert_eq!(
+            read(line, &of_another).0.to_plain(),
+            "<reason> 20",
+            "{line}"
+        );
+    }
 }
 
 #[test]

@@ -88,8 +88,47 @@ struct Point {
     up: Option<f64>,
 }
 
+/// A chart and what it was made of. Steps that are over change no more, and D1 counts each row that
+/// is read: the next chart takes up where this one ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chart {
+    pub series: Series,
+    sums: Vec<Sums>,
+    until: Timestamp,
+}
+
+impl Chart {
+    /// What is to be read for the next chart. The step before the one that was running is a part of
+    /// it: its last row may have come late.
+    pub fn unread(known: Option<&Self>, span: Span) -> Span {
+        let settled = known.map(|known| known.until.plus_seconds(-2 * span.step));
+        let from = settled.map_or(span.from, |settled| settled.max(span.from));
+        Span { from, ..span }
+    }
+
+    /// The chart of `span`, of what is known and what was [`Self::unread`].
+    pub fn of(
+        target: &TargetId,
+        range: Range,
+        span: Span,
+        known: Option<&Self>,
+        read: Vec<Sums>,
+    ) -> Self {
+        let unread = Self::unread(known, span).from.as_seconds();
+        let known = known.map_or(&[][..], |known| &known.sums);
+        let settled = span.from.as_seconds()..unread;
+        let settled = known.iter().filter(|sums| settled.contains(&sums.at));
+        let sums: Vec<_> = settled.cloned().chain(read).collect();
+        Self {
+            series: series(target, range, span, &sums),
+            sums,
+            until: span.until,
+        }
+    }
+}
+
 /// Puts the sums, which are in order, where they belong among the steps.
-pub fn series(target: &TargetId, range: Range, span: Span, sums: &[Sums]) -> Series {
+fn series(target: &TargetId, range: Range, span: Span, sums: &[Sums]) -> Series {
     let mut sums = sums.iter().peekable();
     let mut points = Vec::new();
     let (mut pings, mut up) = (0, 0);
@@ -220,6 +259,47 @@ mod tests {
         // What was down once is never quite 1.
         let rows = [sums(from, 10_000_000, 9_999_999)];
         assert_eq!(body(Range::Day, &rows)["uptime"], 0.999_999);
+    }
+
+    /// A row a minute as D1 adds them up, of what was written by `now`: each minute's some seconds later.
+    fn stored(span: Span, now: i64) -> Vec<Sums> {
+        let rows = (span.from.as_seconds()..span.until.as_seconds()).step_by(60);
+        let mut sums: Vec<Sums> = Vec::new();
+        for at in rows.filter(|at| at + 50 <= now) {
+            let step = at - at.rem_euclid(span.step);
+            if sums.last().is_none_or(|last| last.at != step) {
+                sums.push(Sums {
+                    at: step,
+                    ..Sums::default()
+                });
+            }
+            let last = sums.last_mut().unwrap();
+            last.pings += 1;
+            last.up += u32::from(at % 7 != 0);
+        }
+        sums
+    }
+
+    #[test]
+    fn a_chart_is_continued_with_few_rows() {
+        let target = "main".parse().unwrap();
+        for range in Range::ALL {
+            let mut known: Option<Chart> = None;
+            for later in [0, 1, 59, 60, 61, 1_800, 7_200, 90_000, 90_001, 8_000_000] {
+                let now = NOW + later;
+                let span = Span::until(range, Timestamp::from_seconds(now));
+                let unread = Chart::unread(known.as_ref(), span);
+                let read = stored(unread, now);
+                let rows: u32 = read.iter().map(|sums| sums.pings).sum();
+                if later == 61 {
+                    assert!(i64::from(rows) <= 2 * span.step / 60, "{range:?}: {rows}");
+                }
+                let chart = Chart::of(&target, range, span, known.as_ref(), read);
+                let whole = Chart::of(&target, range, span, None, stored(span, now));
+                assert_eq!(chart, whole, "{range:?} {later}");
+                known = Some(chart);
+            }
+        }
     }
 
     proptest! {

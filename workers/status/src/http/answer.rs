@@ -16,7 +16,7 @@ use crate::{
     control::{self, Present},
     history::{
         self,
-        series::{self, Series, Span},
+        series::{self, Chart, Span},
     },
     snapshot::{self, Seen, Snapshot},
     view,
@@ -28,7 +28,7 @@ const PNG: &str = "image/png";
 const ICON_KEPT: &str = "public, max-age=300";
 
 /// What this instance has read of the history, each range for its own time.
-type Charts = BTreeMap<(TargetId, Range), Rc<Fresh<Series>>>;
+type Charts = BTreeMap<(TargetId, Range), Rc<Fresh<Chart>>>;
 
 thread_local! {
     static CHARTS: RefCell<Charts> = RefCell::default();
@@ -97,19 +97,20 @@ impl<'a> Reader<'a> {
         })?;
         let key = (target.id.clone(), range);
         let cache = CHARTS.with_borrow_mut(|charts| Rc::clone(charts.entry(key).or_default()));
-        let read = async || {
-            let span = Span::until(range, self.now);
-            let sums = history::read(self.env, &target.id, span).await?;
-            Ok::<_, Failure>(series::series(&target.id, range, span, &sums))
-        };
         // Who has nothing kept has none of this kept either.
         let keeps = self.config.cache_seconds > 0;
         let keep_ms = if keeps { series::fresh_ms(range) } else { 0 };
+        let known = cache.last().filter(|_| keeps);
+        let read = async || {
+            let (known, span) = (known.as_deref(), Span::until(range, self.now));
+            let sums = history::read(self.env, &target.id, Chart::unread(known, span)).await?;
+            Ok::<_, Failure>(Chart::of(&target.id, range, span, known, sums))
+        };
         let got = cache.get(clock::millis(), keep_ms, read).await?;
         if let Some(failure) = got.error {
             log::warn("history", &failure.into_message());
         }
-        self.bytes(reply::JSON, json(&*got.value)?)
+        self.bytes(reply::JSON, json(&got.value.series)?)
     }
 
     pub async fn metrics(&self) -> Result<Response, Failure> {
