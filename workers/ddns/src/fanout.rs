@@ -62,6 +62,7 @@ impl Ran {
                 let result = match sent {
                     Sent::Done { .. } => ProviderOutcome::Done,
                     Sent::Later { .. } => ProviderOutcome::Failed,
+                    Sent::Left { .. } => ProviderOutcome::Waiting,
                     Sent::Refused { .. } => ProviderOutcome::Refused,
                 };
                 (result, Some(sent.detail()))

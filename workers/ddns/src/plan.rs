@@ -209,6 +209,19 @@ pub fn settled(
                 error: None,
             };
         }
+        Sent::Left { detail } => {
+            return Settled {
+                host: host.clone(),
+                provider: provider.to_owned(),
+                done: false,
+                acknowledged_at: None,
+                expires_at: None,
+                attempts,
+                next_try_at: None,
+                not_before: None,
+                error: (attempts > 0).then(|| bounded(detail)),
+            };
+        }
         Sent::Later {
             detail,
             after_seconds,

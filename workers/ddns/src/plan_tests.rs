@@ -170,6 +170,15 @@ proptest! {
     }
 
     #[test]
+    fn who_was_left_out_comes_with_the_next_run_and_has_failed_no_more_often(attempts: u32) {
+        let left = Sent::Left { detail: "is left".to_owned() };
+        let settled = settled(&duty().host, "p", attempts, &left, NOW);
+        prop_assert!(!settled.done);
+        prop_assert_eq!((settled.attempts, settled.next_try_at, settled.not_before), (attempts, None, None));
+        prop_assert_eq!(settled.error.is_some(), attempts > 0);
+    }
+
+    #[test]
     fn a_failure_never_says_that_the_provider_has_anything(attempts: u32, after_seconds: Option<u32>, refused: bool) {
         let outcome = if refused {
             Sent::Refused { detail: "x".repeat(1000) }
