@@ -42,7 +42,7 @@ async function run() {
   minute += 1;
   await running.scheduled(new Date(Date.parse("2026-11-21T10:00:00Z") + minute * 60_000));
   const { services } = (await request(new URL("/api/services", running.url).href)).json() as { services: any[] };
-  return Object.fromEntries(services.map((service) => [service.id, service]));
+  return Object.fromEntries(services.map((service) => [service.id, service])) as Record<string, any>;
 }
 
 before(async () => {
