@@ -201,6 +201,21 @@ describe("the cron", () => {
     assert.equal(d.mydns.notices.length, 1);
   });
 
+  test("takes no address away from an account that a host has given it since", async () => {
+    const SOFT = "soft.example.com";
+    await d.update(`hostname=${HOME},${SOFT}&myip=8.8.8.8`);
+    await d.db.prepare("UPDATE hosts SET updated_at = '2026-01-01T00:00:00Z'").run();
+    assert.deepEqual(await d.update(`hostname=${HOME}&myip=8.8.4.4`), [200, "good 8.8.4.4"]);
+    for (let minute = 118; minute <= 125; minute += 1) await d.cron(minute * 60);
+    assert.equal(d.mydns.has(MID)?.ipv4, "8.8.4.4");
+    assert.deepEqual(new Set(d.mydns.notices.slice(2).map(({ ipv4 }) => ipv4)), new Set(["8.8.4.4"]));
+    assert.deepEqual(await states(), ["mydns/home current", "cloudflare/zone current"]);
+    assert.deepEqual(await states(SOFT), ["mydns/home failing", "cloudflare/zone current"]);
+    assert.match((await host(SOFT)).providers[0].error, /^home\.example\.com has got another address since/);
+    assert.deepEqual(await d.update(`hostname=${SOFT}&myip=8.8.4.4`), [200, "good 8.8.4.4"]);
+    assert.deepEqual(await states(SOFT), ["mydns/home current", "cloudflare/zone current"]);
+  });
+
   test("tries again ever more seldom", async () => {
     d.mydns.behave(broken);
     await d.update(`hostname=${HOME}&myip=8.8.8.8`);

@@ -43,6 +43,25 @@ describe("a client that guesses", () => {
     assert.equal(block.client, "8.8.1.1");
   });
 
+  test("is counted and refused wherever a token is looked at", async () => {
+    const paths = [["GET", "/api/services"], ["GET", "/api/incidents"], ["GET", "/api/health"], ["POST", "/api/services/web/pause"], ["POST", "/api/incidents/1/ack"], ["POST", "/api/heartbeat/job"]] as const;
+    for (const [index, [method, path]] of paths.entries()) {
+      const headers = { "CF-Connecting-IP": `8.8.2.${index}` };
+      for (let guess = 1; guess <= 20; guess += 1) {
+        const answer = await d.system.request(path, { method, token: `guess-${guess}`, headers });
+        assert.equal(answer.status, 401, `${path} ${answer.text}`);
+      }
+      for (const token of ["one-more", d.system.tokens.operator]) {
+        const answer = await d.system.request(path, { method, token, headers });
+        assert.deepEqual([answer.status, answer.json().code], [429, "rate-limited"], path);
+        assert.ok(Number(answer.headers["retry-after"]) > 0);
+      }
+      assert.equal((await asked(d.system.tokens.ddnsUpdate, headers["CF-Connecting-IP"])).status, 429);
+    }
+    // Who shows no token guesses none.
+    assert.equal((await d.system.request("/api/services", { headers: { "CF-Connecting-IP": "8.8.2.0" } })).status, 200);
+  });
+
   test("is refused by an instance that knows it from the database alone", async () => {
     const until = Math.floor(Date.now() / 1000) + 30;
     await d.db.prepare("INSERT INTO blocks VALUES ('8.8.1.3', ?)").bind(until).run();

@@ -12,7 +12,7 @@ use worker::url::form_urlencoded;
 use crate::stream::words;
 
 #[wasm_bindgen(inline_js = "
-export async function exchange(service, method, url, pairs, body, milliseconds, limit, redirect, wanted) {
+export async function exchange(service, method, url, pairs, body, milliseconds, limit, follow, wanted) {
   const controller = new AbortController();
   const begun = Date.now();
   let [late, failure, timer] = [false, 'invalid'];
@@ -20,7 +20,7 @@ export async function exchange(service, method, url, pairs, body, milliseconds, 
   try {
     const headers = [];
     for (let i = 0; i + 1 < pairs.length; i += 2) headers.push([pairs[i], pairs[i + 1]]);
-    const request = new Request(url, { method, headers, body, redirect, signal: controller.signal });
+    const request = new Request(url, { method, headers, body, redirect: 'manual', signal: controller.signal });
     failure = 'connection';
     const over = new Promise((_, reject) => {
       timer = setTimeout(() => reject(late = true), milliseconds);
@@ -31,7 +31,11 @@ export async function exchange(service, method, url, pairs, body, milliseconds, 
       out.status = response.status;
       out.headersMs = Date.now() - begun;
       if (wanted) for (const pair of response.headers) out.headers.push(...pair);
-      if (limit === 0) {
+      if (follow && [301, 302, 303, 307, 308].includes(out.status)) {
+        const moved = response.headers.get('location');
+        if (moved !== null && URL.canParse(moved, url)) out.location = new URL(moved, url).href;
+      }
+      if (limit === 0 || out.location) {
         out.cut = response.body !== null;
         await response.body?.cancel();
         out.totalMs = Date.now() - begun;
@@ -71,13 +75,15 @@ extern "C" {
         body: Option<&str>,
         milliseconds: u32,
         limit: u32,
-        redirect: &str,
+        follow: bool,
         wanted: bool,
     ) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, getter)]
     fn status(this: &Exchanged) -> u16;
     #[wasm_bindgen(method, getter)]
     fn headers(this: &Exchanged) -> Array;
+    #[wasm_bindgen(method, getter)]
+    fn location(this: &Exchanged) -> Option<String>;
     #[wasm_bindgen(method, getter)]
     fn text(this: &Exchanged) -> String;
     #[wasm_bindgen(method, getter)]
@@ -91,7 +97,8 @@ extern "C" {
 /// What to do with an answer that points elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Redirect {
-    /// The runtime follows it, up to 20 times.
+    /// Whoever asks goes on to [`Answer::location`]; the body is not read. Each step is a request of
+    /// its own, of which the platform allows so many.
     Follow,
     /// It is the answer. What carries a secret says this: the secret is for one address only.
     Manual,
@@ -138,6 +145,8 @@ pub struct Answer {
     /// Where they are read, as the runtime gives them: names in lower case, those of one name
     /// joined (`set-cookie` excepted).
     pub headers: Vec<(String, String)>,
+    /// The whole URL that it points to, when it is a redirect and [`Redirect::Follow`] asks for that.
+    pub location: Option<String>,
     /// What is no UTF-8 is U+FFFD; a byte order mark is left out.
     pub text: String,
     /// Whether the body is longer than the limit; `text` is its beginning then. With a limit of 0:
@@ -202,10 +211,6 @@ pub async fn send_to(service: &JsValue, request: Request<'_>) -> Result<Answer, 
         pairs.push(&JsValue::from_str(name));
         pairs.push(&JsValue::from_str(value));
     }
-    let redirect = match request.redirect {
-        Redirect::Follow => "follow",
-        Redirect::Manual => "manual",
-    };
     let exchanged = exchange(
         service,
         request.method,
@@ -214,7 +219,7 @@ pub async fn send_to(service: &JsValue, request: Request<'_>) -> Result<Answer, 
         request.body,
         request.timeout_ms,
         request.limit,
-        redirect,
+        request.redirect == Redirect::Follow,
         request.reads_headers,
     )
     .await
@@ -229,6 +234,7 @@ pub async fn send_to(service: &JsValue, request: Request<'_>) -> Result<Answer, 
     Ok(Answer {
         status: exchanged.status(),
         headers: texts.chunks(2).filter_map(pair).collect(),
+        location: exchanged.location(),
         text: exchanged.text(),
         cut: exchanged.cut(),
         headers_ms: exchanged.headers_ms(),

@@ -129,7 +129,8 @@ pub enum ProviderOutcome {
     Refused,
     /// It has them already and was not asked.
     Current,
-    /// It asked to be left alone until later, or somebody else is telling it.
+    /// It asked to be left alone until later, somebody else is telling it, or there was no room for
+    /// it: the cron tells it within minutes.
     Waiting,
     /// It would be told.
     WouldSend,

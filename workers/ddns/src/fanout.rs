@@ -7,13 +7,14 @@
 //! lease; the other one waits for that.
 
 use types::{
+    Timestamp,
     config::HostName,
     ddns::{ProviderOutcome, ProviderResult},
 };
 
 use crate::{
     book::{Book, Claimed, Clock, Ports, Tell},
-    plan::{Due, Duty, Line, Occasion, bounded, due, settled},
+    plan::{Due, Duty, Line, Occasion, bounded, due, overtaken_by, settled},
     providers::Sent,
 };
 
@@ -62,6 +63,7 @@ impl Ran {
                 let result = match sent {
                     Sent::Done { .. } => ProviderOutcome::Done,
                     Sent::Later { .. } => ProviderOutcome::Failed,
+                    Sent::Left { .. } => ProviderOutcome::Waiting,
                     Sent::Refused { .. } => ProviderOutcome::Refused,
                 };
                 (result, Some(sent.detail()))
@@ -107,7 +109,7 @@ pub async fn run<B: Book, T: Tell, C: Clock>(
             tellings += 1;
             let claimed = ports.book.claim(mark, &tell, now).await?;
             if !claimed.is_empty() {
-                let sent = ports.providers.tell(&claimed, now).await;
+                let sent = send(ports, &claimed, duties, &ran.lines, now).await;
                 let now = ports.clock.now();
                 let settled: Vec<_> = claimed
                     .iter()
@@ -131,13 +133,45 @@ pub async fn run<B: Book, T: Tell, C: Clock>(
     }
 }
 
+/// Tells those that are claimed, but for those that an account has a newer address than.
+async fn send<B: Book, T: Tell, C: Clock>(
+    ports: &Ports<'_, B, T, C>,
+    claimed: &[Claimed],
+    duties: &[Duty],
+    lines: &[Line],
+    now: Timestamp,
+) -> Vec<Sent> {
+    let overtaken = |one: &Claimed| {
+        let mut all = duties.iter();
+        let duty = all.find(|duty| duty.host == one.host && duty.provider == one.provider)?;
+        let newer = overtaken_by(duty, duties, lines)?;
+        let detail = format!("{newer} has got another address since, and an account has one");
+        Some(Sent::Refused { detail })
+    };
+    let refused: Vec<Option<Sent>> = claimed.iter().map(overtaken).collect();
+    let each = claimed.iter().zip(&refused);
+    let rest: Vec<Claimed> = each
+        .filter(|(_, refused)| refused.is_none())
+        .map(|(one, _)| one.clone())
+        .collect();
+    let sent = if rest.is_empty() {
+        Vec::new()
+    } else {
+        ports.providers.tell(&rest, now).await
+    };
+    let mut sent = sent.into_iter();
+    let each = refused.into_iter();
+    each.filter_map(|refused| refused.or_else(|| sent.next()))
+        .collect()
+}
+
 /// Who is to be told now, and whether somebody that matters is being told by another. Who failed in
 /// this run is left to the next one.
 fn look<'a>(
     ran: &Ran,
     duties: &'a [Duty],
     occasion: Occasion,
-    now: types::Timestamp,
+    now: Timestamp,
 ) -> (Vec<&'a Duty>, bool) {
     let mut tell = Vec::new();
     let mut busy = false;

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use types::{
     Timestamp,
-    config::{DdnsHost, HostName},
+    config::{DdnsHost, HostName, ProviderKind},
     ddns::{Addresses, Standing},
 };
 
@@ -66,6 +66,9 @@ pub struct Duty {
     /// Whether an update is only good when it took it.
     pub required: bool,
     pub refresh_seconds: i64,
+    /// Whether all its hosts have one address there: an account of MyDNS.jp.
+    #[serde(skip)]
+    pub shared: bool,
 }
 
 /// The providers of a host.
@@ -75,6 +78,7 @@ pub fn duties(host: &DdnsHost) -> impl Iterator<Item = Duty> {
         provider: provider.name(),
         required: provider.required,
         refresh_seconds: i64::from(host.refresh_minutes) * 60,
+        shared: provider.kind == ProviderKind::Mydns,
     })
 }
 
@@ -119,6 +123,23 @@ pub fn due(duty: &Duty, line: Option<&Line>, occasion: Occasion, now: Timestamp)
     } else {
         Due::Tell
     }
+}
+
+/// Another host that shares its one address there with this one and has got a different one since:
+/// to tell the older one would take the newer one away.
+pub fn overtaken_by<'a>(duty: &Duty, duties: &'a [Duty], lines: &[Line]) -> Option<&'a HostName> {
+    let line_of = |host: &HostName| lines.iter().find(|line| line.host == *host);
+    let line = line_of(&duty.host)?;
+    let mut sharers = duties
+        .iter()
+        .filter(|other| duty.shared && other.provider == duty.provider && other.host != duty.host);
+    let newer = sharers.find(|other| {
+        let newer = line_of(&other.host).filter(|other| other.updated_at > line.updated_at);
+        newer.is_some_and(|newer| {
+            newer.wanted.updated(line.wanted) != line.wanted.updated(newer.wanted)
+        })
+    });
+    newer.map(|newer| &newer.host)
 }
 
 fn refresh_at(duty: &Duty, holding: &Holding) -> Option<Timestamp> {
@@ -207,6 +228,19 @@ pub fn settled(
                 next_try_at: None,
                 not_before: None,
                 error: None,
+            };
+        }
+        Sent::Left { detail } => {
+            return Settled {
+                host: host.clone(),
+                provider: provider.to_owned(),
+                done: false,
+                acknowledged_at: None,
+                expires_at: None,
+                attempts,
+                next_try_at: None,
+                not_before: None,
+                error: (attempts > 0).then(|| bounded(detail)),
             };
         }
         Sent::Later {

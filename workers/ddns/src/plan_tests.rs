@@ -17,6 +17,7 @@ fn duty() -> Duty {
         provider: "mydns/home".to_owned(),
         required: true,
         refresh_seconds: 7200,
+        shared: true,
     }
 }
 
@@ -107,6 +108,45 @@ fn a_family_that_the_host_does_not_have_is_not_missing() {
 }
 
 #[test]
+fn an_older_address_is_not_told_to_an_account_that_a_newer_one_is_in() {
+    let other = Duty {
+        host: "other.example.com".parse().unwrap(),
+        ..duty()
+    };
+    let lines = |ours: Addresses, theirs: Addresses, seconds: i64| {
+        let mut newer = line(theirs, Vec::new());
+        newer.host.clone_from(&other.host);
+        newer.updated_at = NOW.plus_seconds(seconds);
+        [line(ours, Vec::new()), newer]
+    };
+    let [old, new] = [v4("8.8.8.8"), v4("8.8.4.4")];
+    let duties = [duty(), other.clone()];
+    let overtaken = |lines: &[Line]| overtaken_by(&duty(), &duties, lines).is_some();
+    assert!(overtaken(&lines(old, new, 1)));
+    assert!(!overtaken(&lines(old, new, 0)));
+    assert!(!overtaken(&lines(old, new, -1)));
+    assert!(!overtaken(&lines(old, old, 1)));
+    let v6 = Addresses {
+        ipv4: None,
+        ipv6: "2001:200::1".parse().ok(),
+    };
+    assert!(!overtaken(&lines(old, v6, 1)));
+    assert!(overtaken(&lines(old, new.updated(v6), 1)));
+    for elsewhere in [
+        Duty {
+            shared: false,
+            ..duty()
+        },
+        Duty {
+            provider: "mydns/second".to_owned(),
+            ..duty()
+        },
+    ] {
+        assert_eq!(overtaken_by(&elsewhere, &duties, &lines(old, new, 1)), None);
+    }
+}
+
+#[test]
 fn a_provider_that_forgets_is_warned_of_two_days_ahead() {
     let expiring = |seconds: i64| Holding {
         expires_at: Some(NOW.plus_seconds(seconds)),
@@ -167,6 +207,15 @@ proptest! {
         prop_assert!(one >= asked.unwrap_or(0).min(LONGEST_REST));
         prop_assert!(delay(attempts.saturating_add(1), asked) >= one);
         prop_assert!(asked.is_some() || one <= 3600);
+    }
+
+    #[test]
+    fn who_was_left_out_comes_with_the_next_run_and_has_failed_no_more_often(attempts: u32) {
+        let left = Sent::Left { detail: "is left".to_owned() };
+        let settled = settled(&duty().host, "p", attempts, &left, NOW);
+        prop_assert!(!settled.done);
+        prop_assert_eq!((settled.attempts, settled.next_try_at, settled.not_before), (attempts, None, None));
+        prop_assert_eq!(settled.error.is_some(), attempts > 0);
     }
 
     #[test]

@@ -68,9 +68,11 @@ fn line_of<'a>(lines: &'a [Line], host: &HostName) -> Option<&'a Line> {
 
 /// What was told of this host; `None` when nobody was.
 fn note(host: &DdnsHost, before: &[Line], ran: &Ran, now: Timestamp) -> Option<Note> {
-    let told: Vec<Duty> = duties(host)
-        .filter(|duty| ran.sent(duty).is_some())
-        .collect();
+    let was_told = |duty: &Duty| {
+        let sent = ran.sent(duty);
+        sent.is_some_and(|sent| !matches!(sent, crate::providers::Sent::Left { .. }))
+    };
+    let told: Vec<Duty> = duties(host).filter(was_told).collect();
     let first = told.first()?;
     let line = ran.line(&first.host)?;
     let taken = |duty: &Duty| ran.sent(duty).is_some_and(crate::providers::Sent::is_done);

@@ -102,9 +102,14 @@ impl Asker {
     }
 
     /// Who asks, if its token has this scope.
-    pub async fn require(request: &Request, env: &Env, action: Action) -> Result<Self, Failure> {
+    pub async fn require(
+        request: &Request,
+        env: &Env,
+        action: Action,
+        resource: Option<&str>,
+    ) -> Result<Self, Failure> {
         let asker = Self::identify(request, env).await?;
-        auth::allow(&asker.entry, action, None)?;
+        auth::allow(&asker.entry, action, resource)?;
         Ok(asker)
     }
 

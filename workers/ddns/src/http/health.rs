@@ -49,7 +49,7 @@ pub async fn health(request: &Request, env: &Env) -> Result<Response, Failure> {
             return Err(Failure::new(Code::BadRequest, detail));
         }
     };
-    let viewer = viewer(request, env)?;
+    let viewer = viewer(request, env).await?;
     let config = CONFIG.get(env)?;
     let service = parameter(request, "service").filter(|service| !service.is_empty());
     let health = match service {

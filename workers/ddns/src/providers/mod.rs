@@ -46,6 +46,8 @@ pub enum Sent {
         detail: String,
         after_seconds: Option<u32>,
     },
+    /// This run has no requests left for it: nothing is wrong, and the next one sends it.
+    Left { detail: String },
     /// Sending the same again does not help: somebody has to change something.
     Refused { detail: String },
 }
@@ -53,9 +55,10 @@ pub enum Sent {
 impl Sent {
     pub fn detail(&self) -> &str {
         match self {
-            Self::Done { detail, .. } | Self::Later { detail, .. } | Self::Refused { detail } => {
-                detail
-            }
+            Self::Done { detail, .. }
+            | Self::Later { detail, .. }
+            | Self::Left { detail }
+            | Self::Refused { detail } => detail,
         }
     }
 
@@ -64,13 +67,14 @@ impl Sent {
     }
 }
 
-/// Why a provider does not have an address: [`Sent::Later`] or [`Sent::Refused`].
+/// Why a provider does not have an address: [`Sent::Later`], [`Sent::Left`] or [`Sent::Refused`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fault {
     Later {
         detail: String,
         after_seconds: Option<u32>,
     },
+    Left,
     Refused {
         detail: String,
     },
@@ -101,10 +105,16 @@ impl From<Fault> for Sent {
                 detail,
                 after_seconds,
             },
+            Fault::Left => Self::Left {
+                detail: LEFT.to_owned(),
+            },
             Fault::Refused { detail } => Self::Refused { detail },
         }
     }
 }
+
+/// What is said of what a run has no requests for.
+const LEFT: &str = "is left to the next run, which may send more requests";
 
 /// The way out.
 pub trait Http {

@@ -45,6 +45,8 @@ pub async fn send<H: Http>(
         .collect();
     let taken = if told.is_empty() {
         Err(Fault::refused("there is no address to send"))
+    } else if http.left() == 0 {
+        Err(Fault::Left)
     } else {
         notify(http, url, account, told, now).await
     };

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use types::{ServiceId, Timestamp, services::Uptime};
 
 use super::{latency::Buckets, machine::Machine};
+use crate::checks::outside::MAX_REDIRECTS;
 
 /// How often checks are written to the history.
 pub const FLUSH_MINUTES: u32 = 5;
@@ -120,6 +121,11 @@ pub struct Last {
     pub latency_ms: Option<u32>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_none(value: &u32) -> bool {
+    *value == 0
+}
+
 /// All that is known of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -127,6 +133,9 @@ pub struct Entry {
     /// When it was first heard of.
     pub known_since: Timestamp,
     pub last: Option<Last>,
+    /// How many redirects a check of it is reckoned to follow.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub redirects: u32,
     #[serde(default)]
     pub windows: Windows,
     /// The start of the hour that is being counted, in seconds since the epoch.
@@ -145,11 +154,19 @@ impl Entry {
             machine: Machine::new(now),
             known_since: now,
             last: None,
+            redirects: 0,
             windows: Windows::default(),
             hour: 0,
             sums: Sums::default(),
             pending: Vec::new(),
         }
+    }
+
+    /// Remembers how many requests a check made. Nobody knows how many more it would have made for
+    /// which the run had no more: the next one has room for some.
+    pub fn asked(&mut self, requests: u32, is_cut: bool) {
+        let reckoned = if is_cut { 4 * requests } else { requests };
+        self.redirects = reckoned.saturating_sub(1).min(MAX_REDIRECTS);
     }
 }
 
@@ -252,6 +269,26 @@ mod tests {
             services: BTreeMap::from([(id(), entry)]),
             ..Book::default()
         }
+    }
+
+    #[test]
+    fn a_check_is_reckoned_with_what_it_took_last_and_with_more_when_it_was_cut_off() {
+        let mut entry = Entry::new(Timestamp::from_seconds(0));
+        for (requests, is_cut, redirects) in [
+            (1, false, 0),
+            (2, false, 1),
+            (1, true, 3),
+            (9, true, 20),
+            (21, false, 20),
+            (0, false, 0),
+        ] {
+            entry.asked(requests, is_cut);
+            assert_eq!(entry.redirects, redirects, "{requests} {is_cut}");
+        }
+        entry.redirects = 3;
+        let json = serde_json::to_value(&entry).unwrap();
+        assert_eq!(json["redirects"], 3);
+        assert_eq!(serde_json::from_value::<Entry>(json).unwrap(), entry);
     }
 
     #[test]

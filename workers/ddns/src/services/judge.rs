@@ -88,7 +88,7 @@ pub fn candidates(
         checked_at: entry(&service.id).and_then(|entry| Some(entry.last.as_ref()?.at)),
         failing: fails(&service.id),
         asked_for: asked_for.contains(&service.id),
-        cost: 1,
+        cost: 1 + entry(&service.id).map_or(0, |entry| entry.redirects),
     };
     services.iter().filter(is_asked).map(candidate).collect()
 }

@@ -5,7 +5,7 @@
 //! [`schedule::BEGIN_WITHIN_MS`] no other is begun, so that a run is over before its minute is. What
 //! was not reached is first the next time.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, time::Duration};
 
 use edge::{Failure, clock, log};
 use futures::{StreamExt as _, stream};
@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     alerts::outbox,
-    checks::{self, Facts, Secrets, outside::Outside},
+    checks::{
+        self, Facts, Secrets,
+        outside::{Outside, SPENT},
+    },
 };
 
 /// How often the uptimes are added up anew, in minutes; in between, checks are added to them.
@@ -79,7 +82,12 @@ pub async fn run(
         let mut services = config.services.iter();
         services.find(|service| service.id == candidate.id)
     });
-    found.extend(ask(env, config, planned.collect(), now).await);
+    for asked in ask(env, config, planned.collect(), requests, now).await {
+        if let Some(entry) = book.services.get_mut(&asked.id) {
+            entry.asked(asked.requests, asked.found.is_none());
+        }
+        found.extend(asked.found.map(|found| (asked.id, found)));
+    }
     let (written, alerts) = judge::judge(config, &mut book, news, &found, &incidents, now);
     let alerts = outbox::enqueue(&store.0, config, &alerts)?;
     store.after(revision, &book, &written, now, alerts).await?;
@@ -117,38 +125,55 @@ fn heard(
     services.iter().filter_map(found).collect()
 }
 
-/// Asks these, in this order, six at a time. Those that there was no time for are not in it.
+/// A service that was asked.
+struct Asked {
+    id: ServiceId,
+    /// How many requests that took.
+    requests: u32,
+    /// `None` when the run had none left to ask it to the end.
+    found: Option<Found>,
+}
+
+/// Asks these, in this order, six at a time. Those that there was no time or no request left for are
+/// not in it.
 async fn ask(
     env: &Env,
     config: &DdnsConfig,
     services: Vec<&Service>,
+    requests: u32,
     now: Timestamp,
-) -> BTreeMap<ServiceId, Found> {
+) -> Vec<Asked> {
     let secrets = secrets(env);
-    let network = Outside {
-        doh_url: &config.doh_url,
-    };
+    let left = Cell::new(requests);
     let begun = clock::millis();
     let checks = services.into_iter().map(|service| {
-        let (secrets, network) = (&secrets, &network);
+        let (secrets, left) = (&secrets, &left);
         async move {
-            if clock::millis() - begun > schedule::BEGIN_WITHIN_MS {
+            if left.get() == 0 || clock::millis() - begun > schedule::BEGIN_WITHIN_MS {
                 return None;
             }
+            let network = Outside {
+                doh_url: &config.doh_url,
+                left,
+                asked: Cell::new(0),
+            };
             let none = Facts::none(now);
-            let check = checks::check(network, service, secrets, &none, now);
+            let check = checks::check(&network, service, secrets, &none, now);
             // The check keeps its own time; this is for what hangs all the same.
             let limit = Duration::from_millis(u64::from(service.timeout_ms) + 1000);
             let late = || checks::Outcome::down("timeout", "no answer within the time");
             let found = clock::within(limit, Box::pin(check)).await;
-            let found = found.unwrap_or_else(late);
-            let found = reached(service, found)?;
-            Some((service.id.clone(), found_of(&found, now)))
+            let found = reached(service, found.unwrap_or_else(late));
+            Some(Asked {
+                id: service.id.clone(),
+                requests: network.asked.get(),
+                found: found.map(|found| found_of(&found, now)),
+            })
         }
     });
     stream::iter(checks)
         .buffer_unordered(schedule::AT_ONCE)
-        .filter_map(async |found| found)
+        .filter_map(async |asked| asked)
         .collect()
         .await
 }
@@ -164,7 +189,7 @@ fn found_of(found: &checks::Outcome, now: Timestamp) -> Found {
 /// What is wrong goes to the log in full.
 fn reached(service: &Service, found: checks::Outcome) -> Option<checks::Outcome> {
     let detail = found.detail.as_deref().unwrap_or_default();
-    if detail.contains("oo many subrequests") {
+    if detail.to_ascii_lowercase().contains(SPENT) {
         return None;
     }
     if found.verdict == checks::Verdict::Down && !detail.is_empty() {

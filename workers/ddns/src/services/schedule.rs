@@ -26,7 +26,7 @@ pub struct Candidate {
     pub failing: bool,
     /// Whether a service that depends on it fails, so that it should be looked at now.
     pub asked_for: bool,
-    /// The most requests that one check may make.
+    /// How many requests one check is reckoned to make.
     pub cost: u32,
 }
 

@@ -34,7 +34,7 @@ const DNS_HOSTS: usize = 20;
 
 /// Serves `GET /api/ddns/hosts`.
 pub async fn hosts(request: &Request, env: &Env) -> Result<Response, Failure> {
-    Asker::require(request, env, Action::OpsRead).await?;
+    Asker::require(request, env, Action::OpsRead, None).await?;
     known(request, &[])?;
     let config: &DdnsConfig = CONFIG.get(env)?;
     let store = Store::new(env);
@@ -97,7 +97,7 @@ fn provider(duty: &Duty, line: Option<&Line>, now: Timestamp) -> ProviderState {
 /// Serves `GET /api/ddns/log`, newest first. The cursor is the id of the last entry of the page
 /// before.
 pub async fn log(request: &Request, env: &Env) -> Result<Response, Failure> {
-    Asker::require(request, env, Action::OpsRead).await?;
+    Asker::require(request, env, Action::OpsRead, None).await?;
     known(
         request,
         &[

@@ -20,7 +20,10 @@ use types::{
 use worker::{Env, Request, Response};
 
 use super::{
-    super::query::{number, parameter},
+    super::{
+        access::Asker,
+        query::{number, parameter},
+    },
     bad, present, viewer,
 };
 use crate::{
@@ -48,7 +51,7 @@ pub async fn take(
     env: &Env,
     config: &DdnsConfig,
 ) -> Result<Response, Failure> {
-    let (service, check) = allowed(id, request, env, config)?;
+    let (service, check) = allowed(id, request, env, config).await?;
     let rid = parameter(request, "rid").filter(|rid| !rid.is_empty());
     if rid.as_ref().is_some_and(|rid| !is_rid(rid)) {
         return Err(bad("rid is at most 64 letters, digits and signs"));
@@ -123,7 +126,7 @@ fn is_rid(rid: &str) -> bool {
 }
 
 /// The service that this beat is of, if whoever sends it may.
-fn allowed<'a>(
+async fn allowed<'a>(
     id: &str,
     request: &Request,
     env: &Env,
@@ -132,7 +135,7 @@ fn allowed<'a>(
     if let Some(found) = by_key(id, env, config) {
         return Ok(found);
     }
-    auth::require(request.headers(), env, Action::HeartbeatWrite, Some(id))?;
+    Asker::require(request, env, Action::HeartbeatWrite, Some(id)).await?;
     let mut beating = beating(config);
     let found = beating.find(|(service, _)| service.id.as_str() == id);
     found.ok_or_else(|| not_found("such heartbeat"))
@@ -217,10 +220,10 @@ pub async fn list(
     env: &Env,
     config: &DdnsConfig,
 ) -> Result<Response, Failure> {
-    match viewer(request, env)? {
+    match viewer(request, env).await? {
         Viewer::Token(entry) => auth::allow(&entry, Action::OpsRead, Some(id))?,
         Viewer::Anyone => {
-            auth::identify(request.headers(), env)?;
+            Asker::identify(request, env).await?;
         }
     }
     let found = beating(config).find(|(service, _)| service.id.as_str() == id);

@@ -17,6 +17,7 @@ use types::{
 };
 use worker::{Env, Method, Request, Response};
 
+use super::access::Asker;
 use crate::{
     CONFIG,
     services::{
@@ -132,11 +133,11 @@ pub async fn run(route: &Route, request: &Request, env: &Env) -> Result<Response
 }
 
 /// Who reads: anybody, unless there is a token, which then has to be one for reading.
-pub fn viewer(request: &Request, env: &Env) -> Result<Viewer, Failure> {
+pub async fn viewer(request: &Request, env: &Env) -> Result<Viewer, Failure> {
     if !request.headers().has("authorization")? {
         return Ok(Viewer::Anyone);
     }
-    let entry = auth::identify(request.headers(), env)?;
+    let entry = Asker::identify(request, env).await?.entry;
     let reads = |scope: &types::token::Scope| scope.action == Action::OpsRead;
     if !entry.scopes.iter().any(reads) {
         auth::allow(&entry, Action::OpsRead, None)?;

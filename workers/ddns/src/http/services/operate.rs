@@ -9,7 +9,7 @@ use types::{
 };
 use worker::{Env, Request, Response};
 
-use super::{bad, named, present};
+use super::{super::access::Asker, bad, named, present};
 use crate::{
     alerts::{Alert, outbox},
     services::{
@@ -57,7 +57,7 @@ pub async fn maintenance(
     env: &Env,
     config: &DdnsConfig,
 ) -> Result<Response, Failure> {
-    let (service, entry) = operated(id, request, env, config)?;
+    let (service, entry) = operated(id, request, env, config).await?;
     let wanted: MaintenanceBody = body::json_required(request).await?;
     let now = Store::new(env)?.moment(clock::now()).await?;
     let until = match (wanted.until, wanted.minutes) {
@@ -90,7 +90,7 @@ pub async fn pause(
     env: &Env,
     config: &DdnsConfig,
 ) -> Result<Response, Failure> {
-    let (service, entry) = operated(id, request, env, config)?;
+    let (service, entry) = operated(id, request, env, config).await?;
     let _: Nothing = body::json(request).await?;
     if !paused && service.paused {
         let detail = "the configuration pauses it: take `paused` out there";
@@ -136,7 +136,7 @@ pub async fn acknowledge(
     env: &Env,
     config: &DdnsConfig,
 ) -> Result<Response, Failure> {
-    let entry = auth::identify(request.headers(), env)?;
+    let entry = Asker::identify(request, env).await?.entry;
     let writes = |scope: &types::token::Scope| scope.action == Action::OpsWrite;
     if !entry.scopes.iter().any(writes) {
         auth::allow(&entry, Action::OpsWrite, None)?;
@@ -179,15 +179,15 @@ pub async fn acknowledge(
 }
 
 /// The service that this request may change, and by which token.
-fn operated<'a>(
+async fn operated<'a>(
     id: &str,
     request: &Request,
     env: &Env,
     config: &'a DdnsConfig,
 ) -> Result<(&'a Service, TokenEntry), Failure> {
-    let entry = auth::require(request.headers(), env, Action::OpsWrite, Some(id))?;
+    let asker = Asker::require(request, env, Action::OpsWrite, Some(id)).await?;
     let service = named(config, id).ok_or_else(|| not_found("such service"))?;
-    Ok((service, entry))
+    Ok((service, asker.entry))
 }
 
 /// One line of bounded length.

@@ -36,7 +36,7 @@ thread_local! {
 }
 
 pub async fn list(request: &Request, env: &Env, config: &DdnsConfig) -> Result<Response, Failure> {
-    let viewer = viewer(request, env)?;
+    let viewer = viewer(request, env).await?;
     let present = present(env, config).await?;
     let services = present
         .visible(&viewer)
@@ -51,7 +51,7 @@ pub async fn one(
     env: &Env,
     config: &DdnsConfig,
 ) -> Result<Response, Failure> {
-    let viewer = viewer(request, env)?;
+    let viewer = viewer(request, env).await?;
     let service = seen(config, id, &viewer)?;
     let present = present(env, config).await?;
     answer(request, &viewer, &present.show(service, &viewer))
@@ -63,7 +63,7 @@ pub async fn history(
     env: &Env,
     config: &DdnsConfig,
 ) -> Result<Response, Failure> {
-    let viewer = viewer(request, env)?;
+    let viewer = viewer(request, env).await?;
     let service = seen(config, id, &viewer)?;
     let range = parameter(request, "range");
     let range = Range::from_query(range.as_deref())
@@ -107,7 +107,7 @@ pub async fn incidents(
     env: &Env,
     config: &DdnsConfig,
 ) -> Result<Response, Failure> {
-    let viewer = viewer(request, env)?;
+    let viewer = viewer(request, env).await?;
     let before = number(request, "cursor")?;
     let limit = number(request, "limit")?
         .unwrap_or(INCIDENTS_DEFAULT)
@@ -150,7 +150,7 @@ pub async fn badge(
     env: &Env,
     config: &DdnsConfig,
 ) -> Result<Response, Failure> {
-    let viewer = viewer(request, env)?;
+    let viewer = viewer(request, env).await?;
     let service = seen(config, id, &viewer)?;
     let state = present(env, config).await?.state(&service.id);
     let label = parameter(request, "label");
@@ -166,7 +166,7 @@ pub async fn metrics(
     env: &Env,
     config: &DdnsConfig,
 ) -> Result<Response, Failure> {
-    let viewer = viewer(request, env)?;
+    let viewer = viewer(request, env).await?;
     let present = present(env, config).await?;
     let hosts = Store::new(env)?.host_ages().await?;
     let hosts: Vec<_> = hosts

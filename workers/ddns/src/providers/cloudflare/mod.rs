@@ -17,7 +17,7 @@ use self::{
     api::Api,
     plan::{Change, Target, zone_names},
 };
-use super::{Fault, Http, Sent, Wanted};
+use super::{Fault, Http, LEFT, Sent, Wanted};
 
 /// How many lists are asked for at once: the platform opens six connections.
 const AT_ONCE: usize = 4;
@@ -36,16 +36,42 @@ struct Step<'a> {
     change: Change,
 }
 
-/// Sends all that is wanted of the zones that a token may change.
+/// Sends all that is wanted of the zones that a token may change, or as much of it as there are calls
+/// for.
 pub async fn send<H: Http>(http: &H, base: &str, token: &str, wanted: &[&Wanted<'_>]) -> Vec<Sent> {
     let api = Api::new(http, base, token);
     let mut zones = Zones::default();
+    let mut sent = Vec::new();
+    loop {
+        let rest = wanted.get(sent.len()..).unwrap_or_default();
+        let some = send_some(&api, &mut zones, rest).await;
+        if some.is_empty() {
+            sent.resize(wanted.len(), Fault::Left.into());
+            return sent;
+        }
+        sent.extend(some);
+    }
+}
+
+/// Sends the first ones of what is wanted. A zone is looked for while there are calls left to change
+/// its records: a look at each zone that would leave none would change nothing in any run.
+async fn send_some<H: Http>(
+    api: &Api<'_, H>,
+    zones: &mut Zones,
+    wanted: &[&Wanted<'_>],
+) -> Vec<Sent> {
     let mut places = Vec::new();
+    let mut records = 0;
     for one in wanted {
+        records += plan::addresses(one.addresses).count();
+        // A look and a change each, and a batch.
+        if api.left() < zones.unknown(one) + 2 * records + 1 {
+            break;
+        }
         places.push(if one.addresses.is_empty() {
             Err(Fault::refused("there is no address to send"))
         } else {
-            zones.of(&api, one).await
+            zones.of(api, one).await
         });
     }
     let mut targets = Vec::new();
@@ -57,8 +83,8 @@ pub async fn send<H: Http>(http: &H, base: &str, token: &str, wanted: &[&Wanted<
             owners.push(owner);
         }
     }
-    let outcomes = apply(&api, &targets).await;
-    let mut each: Vec<Vec<Result<String, Fault>>> = vec![Vec::new(); wanted.len()];
+    let outcomes = apply(api, &targets).await;
+    let mut each: Vec<Vec<Result<String, Fault>>> = vec![Vec::new(); places.len()];
     for (owner, outcome) in owners.into_iter().zip(outcomes) {
         if let Some(outcomes) = each.get_mut(owner) {
             outcomes.push(outcome);
@@ -78,13 +104,24 @@ pub async fn send<H: Http>(http: &H, base: &str, token: &str, wanted: &[&Wanted<
 #[derive(Default)]
 struct Zones(BTreeMap<String, Option<Zone>>);
 
+/// The names under which its zone may go, in the order in which they are looked for.
+fn names_of<'a>(wanted: &Wanted<'a>) -> Vec<&'a str> {
+    match &wanted.provider.zone {
+        Some(zone) => vec![zone.as_str()],
+        None => zone_names(wanted.host.as_str()).collect(),
+    }
+}
+
 impl Zones {
+    /// How many names have to be looked for at the most.
+    fn unknown(&self, wanted: &Wanted<'_>) -> usize {
+        let names = names_of(wanted).into_iter();
+        let sought = names.take_while(|name| !matches!(self.0.get(*name), Some(Some(_))));
+        sought.filter(|name| !self.0.contains_key(*name)).count()
+    }
+
     async fn of<H: Http>(&mut self, api: &Api<'_, H>, wanted: &Wanted<'_>) -> Result<Zone, Fault> {
-        let names: Vec<&str> = match &wanted.provider.zone {
-            Some(zone) => vec![zone.as_str()],
-            None => zone_names(wanted.host.as_str()).collect(),
-        };
-        for name in names {
+        for name in names_of(wanted) {
             if !self.0.contains_key(name) {
                 let found = find(api, name).await?;
                 self.0.insert(name.to_owned(), found);
@@ -175,8 +212,7 @@ async fn plan_all<H: Http>(
         let some = targets.iter().skip(planned.len()).take(AT_ONCE.min(room));
         let looks: Vec<_> = some.map(|(zone, target)| look(api, zone, target)).collect();
         if looks.is_empty() {
-            let fault = Fault::later("is left to the next run, which may send more requests");
-            planned.resize(targets.len(), Err(fault));
+            planned.resize(targets.len(), Err(Fault::Left));
         }
         planned.extend(join_all(looks).await);
         let is_change =
@@ -296,7 +332,7 @@ fn merge(outcomes: Vec<Result<String, Fault>>) -> Sent {
         return Fault::later("was not sent").into();
     }
     let (mut details, mut wait) = (Vec::new(), None);
-    let (mut later, mut refused) = (false, false);
+    let (mut later, mut left, mut refused) = (false, false, false);
     for outcome in outcomes {
         let detail = match outcome {
             Ok(detail) => detail,
@@ -308,6 +344,10 @@ fn merge(outcomes: Vec<Result<String, Fault>>) -> Sent {
                 wait = wait.max(after_seconds);
                 detail
             }
+            Err(Fault::Left) => {
+                left = true;
+                LEFT.to_owned()
+            }
             Err(Fault::Refused { detail }) => {
                 refused = true;
                 detail
@@ -318,16 +358,20 @@ fn merge(outcomes: Vec<Result<String, Fault>>) -> Sent {
         }
     }
     let detail = details.join("; ");
-    match (later, refused) {
-        (true, _) => Sent::Later {
+    if later {
+        Sent::Later {
             detail,
             after_seconds: wait,
-        },
-        (false, true) => Sent::Refused { detail },
-        (false, false) => Sent::Done {
+        }
+    } else if left {
+        Sent::Left { detail }
+    } else if refused {
+        Sent::Refused { detail }
+    } else {
+        Sent::Done {
             detail,
             expires_at: None,
-        },
+        }
     }
 }
 

@@ -260,6 +260,34 @@ fn a_run_with_few_requests_changes_some_hosts_and_leaves_the_others_to_the_next_
     assert_eq!(dns.contents(), ["8.8.8.8"; 12]);
 }
 
+#[test]
+fn looking_for_zones_leaves_calls_to_change_records_and_nobody_fails_who_only_waits() {
+    let names: Vec<String> = (0..15).map(|n| format!("h{n}.example.com")).collect();
+    let record = |kind, content| move |name: &String| json!({"id": format!("{kind}{}", &name[..name.len() - 12]), "type": kind, "name": name, "content": content});
+    let dns = Dns::of(&[]);
+    let old = names.iter().map(record("A", "8.8.4.4"));
+    let old = old.chain(names.iter().map(record("AAAA", "2001:200::2")));
+    dns.records.borrow_mut().extend(old);
+    let mut homes: Vec<Home> = names.iter().map(|name| home(name, "8.8.8.8", V6)).collect();
+    let mut runs = 0;
+    while !homes.is_empty() {
+        runs += 1;
+        let peer = Peer::new(|heard| dns.respond(heard)).at_most(16);
+        let (outcome, _) = sent_to(&peer, &homes);
+        assert!(
+            outcome
+                .iter()
+                .all(|sent| sent.is_done() || matches!(sent, Sent::Left { .. })),
+            "{outcome:?}"
+        );
+        let mut each = outcome.iter();
+        homes.retain(|_| !each.next().is_some_and(Sent::is_done));
+        assert!(runs < 8, "{outcome:?}");
+    }
+    let changed = |contents: &[String]| [contents[0].as_str(), &contents[29]] == ["8.8.8.8", V6];
+    assert!(changed(&dns.contents()));
+}
+
 /// A body as the API, somebody in between, or nobody would send it.
 fn body() -> impl Strategy<Value = String> {
     let record = |content: &'static str| json!({"id": "r1", "name": "home.example.com", "type": "A", "content": content});
