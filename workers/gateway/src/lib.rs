@@ -2,6 +2,7 @@
 //!
 //! State: none. The table is `[[vars.routes]]`; its rules are in `routes` and `front`.
 
+mod access;
 mod asked;
 mod explain;
 mod front;

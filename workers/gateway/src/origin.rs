@@ -6,6 +6,8 @@
 
 use types::config::{Origin, OriginUrl};
 
+use crate::access;
+
 /// One route's mapping.
 #[derive(Debug, Clone, Copy)]
 pub struct Mapping<'a> {
@@ -93,6 +95,11 @@ impl<'a> Mapping<'a> {
         };
         let url = self.reference(url)?;
         Some(format!("{before}{mark}{url}{mark}"))
+    }
+
+    /// Whether a visitor gets this `Set-Cookie`: not what the gateway's own service token has earned.
+    pub fn passes(&self, cookie: &str) -> bool {
+        !(self.origin.access && access::is_session(cookie))
     }
 
     /// `Set-Cookie` (RFC 6265): its path seen from outside, so that applications under one host stay

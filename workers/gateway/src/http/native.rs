@@ -64,8 +64,13 @@ export async function send(request, to, url, without, set, milliseconds) {
 }
 
 export function finish(response, set, missing, cookies) {
-  // The socket of a WebSocket passes with this very object.
-  if (response.status === 101) return response;
+  if (response.status === 101) {
+    if (cookies === undefined) return response;
+    const headers = new Headers(response.headers);
+    headers.delete("set-cookie");
+    for (const cookie of cookies) headers.append("set-cookie", cookie);
+    return new Response(null, { status: 101, headers, webSocket: response.webSocket });
+  }
   const finished = new Response(response.body, response);
   const headers = finished.headers;
   for (const name of (headers.get("connection") ?? "").split(",")) {
@@ -202,7 +207,8 @@ impl Lines {
 }
 
 /// The same answer, its body passed natively: without hop-by-hop headers, with `set` in place of what
-/// it has, `missing` where it has none, and other cookies when there are any. A WebSocket is left as it is.
+/// it has, `missing` where it has none, and other cookies when there are any. Of a WebSocket's beginning only
+/// the cookies change.
 pub fn finish(
     response: &web_sys::Response,
     set: &Lines,

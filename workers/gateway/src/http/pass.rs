@@ -11,6 +11,7 @@ use worker::{Env, Request, wasm_bindgen::JsValue, web_sys, worker_sys::Fetcher};
 
 use super::native::{self, Lines, NoAnswer, Onward};
 use crate::{
+    access,
     asked::Asked,
     onward::{self, CameFrom, Said},
     origin::Mapping,
@@ -45,7 +46,7 @@ impl Passage<'_> {
         let Asked { path, query, .. } = self.asked;
         let url = format!("{}{path}{query}", self.public());
         let set = self.headers(None)?;
-        self.send(&service, &url, &set).await
+        self.send(&service, &url, &set, Vec::new()).await
     }
 
     /// To an origin; what its answer says about itself reads from outside.
@@ -57,20 +58,23 @@ impl Passage<'_> {
             public: &public,
         };
         let mut set = self.headers(Some(mapping.stripped()))?;
+        let mut without = Vec::new();
         if origin.access {
-            self.add_access(&mut set)?;
+            self.add_access(&mut set, &mut without)?;
         }
         let url = mapping.target(&self.asked.path, &self.asked.query);
-        let response = self.send(&JsValue::UNDEFINED, &url, &set).await?;
+        let response = self.send(&JsValue::UNDEFINED, &url, &set, without).await?;
         self.refuse_platform_errors(&response)?;
         outward(mapping, response)
     }
 
+    /// `without` are headers that this request does not take along beside those that none does.
     async fn send(
         &self,
         to: &JsValue,
         url: &str,
         set: &Lines,
+        mut without: Vec<String>,
     ) -> Result<web_sys::Response, Failure> {
         let headers = self.request.headers();
         let (connection, upgrade) = (headers.get("connection")?, headers.get("upgrade")?);
@@ -78,7 +82,7 @@ impl Passage<'_> {
             connection: connection.as_deref(),
             upgrade: upgrade.as_deref(),
         };
-        let mut without = onward::dropped(said);
+        without.extend(onward::dropped(said));
         if matches!(
             self.route.auth,
             Auth::Bearer {
@@ -130,8 +134,9 @@ impl Passage<'_> {
         Ok(lines)
     }
 
-    /// Without the whole service token the origin would be asked as a stranger: nothing is asked then.
-    fn add_access(&self, set: &mut Lines) -> Result<(), Failure> {
+    /// The service token, in the place of a session that the client may have. Without the whole token
+    /// the origin would be asked as a stranger: nothing is asked then.
+    fn add_access(&self, set: &mut Lines, without: &mut Vec<String>) -> Result<(), Failure> {
         for (secret, header) in ACCESS {
             let value = self.env.secret(secret).map(|secret| secret.to_string());
             let Some(value) = value.ok().filter(|value| is_plain(value)) else {
@@ -141,6 +146,13 @@ impl Passage<'_> {
                 return Err(Failure::new(Code::Unavailable, detail));
             };
             set.add(header, &value);
+        }
+        without.extend(access::CLAIMS.map(str::to_owned));
+        let cookies = self.request.headers().get("cookie")?;
+        match cookies.as_deref().and_then(access::without_session) {
+            None => {}
+            Some(kept) if kept.is_empty() => without.push("cookie".to_owned()),
+            Some(kept) => set.add("cookie", &kept),
         }
         Ok(())
     }
@@ -218,11 +230,11 @@ fn outward(mapping: Mapping<'_>, response: web_sys::Response) -> Result<Answered
     let mut cookies = None;
     if headers.has("set-cookie").map_err(worker::Error::from)? {
         let own = native::cookies(&response);
-        let outward: Vec<_> = own.iter().map(|cookie| mapping.cookie(cookie)).collect();
-        if outward.iter().any(Option::is_some) {
-            let pairs = outward.into_iter().zip(own);
-            cookies = Some(pairs.map(|(outward, own)| outward.unwrap_or(own)).collect());
-        }
+        let kept = own.iter().filter(|cookie| mapping.passes(cookie));
+        let outward: Vec<_> = kept
+            .map(|cookie| mapping.cookie(cookie).unwrap_or_else(|| cookie.clone()))
+            .collect();
+        cookies = (outward != own).then_some(outward);
     }
     Ok(Answered {
         response,
