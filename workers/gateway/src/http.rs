@@ -356,18 +356,24 @@ impl Door<'_> {
             frame: Frame::Sameorigin,
         };
         let mut missing = Lines::default();
+        let Answered {
+            response,
+            set,
+            cookies,
+        } = answered;
+        // A cache replaces what it has by what a 304 says (RFC 9111, section 3.2): the upstream's own
+        // lines by these.
+        let of_others =
+            |route: &Route| matches!(route.upstream, Upstream::Worker(_) | Upstream::Origin(_));
+        let leaves_the_rest = response.status() == 304 && route.is_some_and(of_others);
         let protection = route.map_or(Some(&OWN), |route| route.protection.as_ref());
+        let protection = protection.filter(|_| !leaves_the_rest);
         if let (Some(protection), Ok(config)) = (protection, CONFIG.get(self.env)) {
             let https = self.asked.as_ref().is_ok_and(|asked| asked.https);
             for (name, value) in protection::headers(protection, config, https) {
                 missing.add(name, &value);
             }
         }
-        let Answered {
-            response,
-            set,
-            cookies,
-        } = answered;
         native::finish(response, set, &missing, cookies.as_deref())
     }
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod asked;
+mod down;
 mod explain;
 mod front;
 mod http;

@@ -13,6 +13,7 @@ use super::native::{self, Lines, NoAnswer, Onward};
 use crate::{
     access,
     asked::Asked,
+    down::{self, Down, Head},
     onward::{self, CameFrom, Said},
     origin::Mapping,
 };
@@ -64,7 +65,7 @@ impl Passage<'_> {
         }
         let url = mapping.target(&self.asked.path, &self.asked.query);
         let response = self.send(&JsValue::UNDEFINED, &url, &set, without).await?;
-        self.refuse_platform_errors(&response)?;
+        self.refuse_proxys_errors(&response)?;
         outward(mapping, response)
     }
 
@@ -163,14 +164,21 @@ impl Passage<'_> {
         format!("{scheme}://{}", self.asked.authority)
     }
 
-    /// When a Tunnel or what is behind it is down, the platform does not fail but answers in the
-    /// origin's place, with a status that no origin has.
-    fn refuse_platform_errors(&self, response: &web_sys::Response) -> Result<(), Failure> {
-        let status = response.status();
-        let failure = match status {
-            522 | 524 => self.late(),
-            520..=527 | 530 => self.broken(&format!("the platform says {status}")),
-            _ => return Ok(()),
+    /// When a Tunnel or what is behind it is down, asking does not fail: a proxy on the way answers in
+    /// the origin's place.
+    fn refuse_proxys_errors(&self, response: &web_sys::Response) -> Result<(), Failure> {
+        let (status, headers) = (response.status(), response.headers());
+        let of = |name| headers.get(name).map_err(worker::Error::from);
+        let (content_type, content_length) = (of("content-type")?, of("content-length")?);
+        let head = Head {
+            status,
+            content_type: content_type.as_deref(),
+            content_length: content_length.as_deref(),
+        };
+        let failure = match down::of(head) {
+            None => return Ok(()),
+            Some(Down::Unreachable) => self.broken(&format!("a proxy on the way says {status}")),
+            Some(Down::Late) => self.given_up(status),
         };
         native::dismiss(response);
         Err(failure)
@@ -188,6 +196,14 @@ impl Passage<'_> {
         self.why
             .replace(Some(format!("no answer within {seconds} s")));
         let detail = format!("the service behind this address did not answer within {seconds} s");
+        Failure::new(Code::GatewayTimeout, detail)
+    }
+
+    /// Somebody else waited, for a time of their own.
+    fn given_up(&self, status: u16) -> Failure {
+        let why = format!("a proxy on the way gave up waiting: it says {status}");
+        self.why.replace(Some(why));
+        let detail = "the service behind this address did not answer before Cloudflare or a proxy gave up waiting";
         Failure::new(Code::GatewayTimeout, detail)
     }
 }
