@@ -337,6 +337,18 @@ describe("an answer", () => {
       trace: "4bf92f3577b34da6a3ce929d0e0e4736",
     });
   });
+
+  test("is logged with the length that is sent: none to HEAD and of a 304, and not known of chunks", async () => {
+    const trace = (digit: string) => digit.repeat(32);
+    const ask = (digit: string, path: string, options: RequestOptions = {}) =>
+      gateway.request(path, { ...options, headers: { traceparent: `00-${trace(digit)}-00f067aa0ba902b7-01`, ...options.headers } });
+    await ask("a", "/file", { method: "HEAD" });
+    await ask("b", "/file", { headers: { "If-None-Match": '"v1"' } });
+    await ask("c", "/slow?ms=0");
+    for (const [digit, bytes] of [["a", 0], ["b", 0], ["c", null]] as const) {
+      assert.equal(JSON.parse(await gateway.logged(new RegExp(trace(digit)))).bytes, bytes, digit);
+    }
+  });
 });
 
 describe("a stream", () => {
