@@ -37,6 +37,7 @@ fn home() -> (Table, GatewayConfig) {
         {"path": "/w", "worker": "pack"},
         {"host": "own.example.com", "path": "/health", "respond": "own"},
         {"host": "app.example.com", "path": "/app", "site": "docs"},
+        {"host": "folder.example.com", "path": "/health/", "origin": "https://web.example.com"},
     ]))
 }
 
@@ -71,6 +72,7 @@ fn health_is_answered_on_every_host_unless_a_route_is_for_it() {
     for host in [
         "a.example.com",
         "app.example.com",
+        "folder.example.com",
         "203.0.113.7",
         "[2001:db8::1]:8080",
     ] {
@@ -83,6 +85,10 @@ fn health_is_answered_on_every_host_unless_a_route_is_for_it() {
     assert_eq!(
         decided(&home, "http://own.example.com/health"),
         "own.example.com/health"
+    );
+    assert_eq!(
+        decided(&home, "http://folder.example.com/health/"),
+        "folder.example.com/health/"
     );
     let asked = Asked::read("http://app.example.com/health").unwrap();
     assert_eq!(next(&home.0, &home.1, &asked, false), Next::Nothing);
