@@ -19,10 +19,12 @@ before(async () => {
       routes: [
         { path: "/", origin: to },
         { path: "/quick", origin: to, timeout_seconds: 1, retry_after_seconds: 7 },
+        { path: "/worker", worker: "slow", timeout_seconds: 1, retry_after_seconds: 7 },
         { path: "/broken", origin: `http://127.0.0.1:${broken.port}`, timeout_seconds: 2 },
         { path: "/down", origin: `http://127.0.0.1:${await closedPort()}` },
       ],
     },
+    workers: { SLOW: "export default { async fetch(request) { await request.text(); await new Promise((resolve) => setTimeout(resolve, 4000)); return new Response('late') } }" },
   });
 });
 after(async () => {
@@ -128,6 +130,20 @@ describe("an origin", () => {
       for (const method of ["GET", "POST"]) {
         const started = performance.now();
         const answer = await gateway.request(path, { method, ...(method === "POST" && { body: "x".repeat(100_000) }) });
+        isDown(answer, 504, "gateway-timeout", "7");
+        const took = performance.now() - started;
+        assert.ok(took > 900 && took < 2500, `${path}: ${took} ms`);
+      }
+    }
+    // After a body of unknown length, and after one to a worker, too.
+    for (const [path, options] of [
+      ["/quick/hang", { chunked: true }],
+      ["/worker/hang", { chunked: true }],
+      ["/worker/hang", {}],
+    ] as const) {
+      for (const method of ["POST", "PATCH"]) {
+        const started = performance.now();
+        const answer = await gateway.request(path, { method, body: "x".repeat(100_000), ...options });
         isDown(answer, 504, "gateway-timeout", "7");
         const took = performance.now() - started;
         assert.ok(took > 900 && took < 2500, `${path}: ${took} ms`);

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,6 +13,12 @@ import { type Gateway, exchange, run } from "./support/gateway.ts";
 import { type RequestOptions } from "./support/harness.ts";
 import { type OriginServer, originServer } from "./support/origin.ts";
 import { type Peer, listen } from "./support/tcp.ts";
+
+/** A worker that reads what it is sent, and tells the origin of a body that ended well. */
+const reader = (to: string) => `export default { async fetch(request) {
+  const { byteLength } = await request.arrayBuffer();
+  return fetch("${to}/whole?bytes=" + byteLength + "&length=" + request.headers.get("content-length"));
+} }`;
 
 let origin: OriginServer;
 let broken: Peer;
@@ -28,10 +35,12 @@ before(async () => {
         { path: "/based/", origin: `${to}/base`, strip_prefix: true },
         { path: "/quick", origin: to, timeout_seconds: 1 },
         { path: "/broken", origin: `http://127.0.0.1:${broken.port}` },
+        { path: "/reader", worker: "reader" },
         { path: "/access", origin: to, access: true },
         { path: "/guarded/", origin: to, strip_prefix: true, access: true },
       ],
     },
+    workers: { READER: reader(to) },
     secrets: { ACCESS_CLIENT_ID: "id.access", ACCESS_CLIENT_SECRET: "a-secret-value" },
   });
 });
@@ -202,6 +211,44 @@ describe("a request", () => {
       const { url, sha256, aborted } = origin.last();
       assert.deepEqual([url, sha256, aborted], ["/cut", null, true], framing);
     }
+  });
+
+  test("in chunks that breaks off never looks whole, wherever and however it does", async () => {
+    const head = "POST /cut-chunked HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const chunk = `186a0\r\n${"x".repeat(100_000)}\r\n`;
+    for (const [about, bytes] of Object.entries({
+      "before the first": head,
+      "in the first": head + chunk.slice(0, 70_000),
+      "after the first": head + chunk,
+      "after many": head + chunk.repeat(30),
+      "in a later one": head + chunk.repeat(30) + chunk.slice(0, 10),
+      "in the last": `${head}${chunk}0\r\n`,
+    })) {
+      for (const [how, path] of [["destroy", "/cut-chunked"], ["end", "/cut-chunked"], ["resetAndDestroy", "/cut-chunked"], ["destroy", "/reader"]] as const) {
+        const before = origin.seen.length;
+        const socket = connect(gateway.port, "127.0.0.1");
+        socket.on("error", () => {}); // a reset is an end too
+        socket.resume();
+        await new Promise((resolve) => socket.write(bytes.replace("/cut-chunked", path), resolve));
+        await sleep(150);
+        socket[how]();
+        await sleep(250);
+        socket.destroy();
+        for (const { url, sha256, bytes } of origin.seen.slice(before)) assert.deepEqual([url, sha256], [path, null], `${about}, ${how}: ${bytes} bytes`);
+      }
+    }
+  });
+
+  test("to a worker has its body whole, with its length when that is known, or none at all", async () => {
+    const body = "x".repeat(300_000);
+    for (const [chunked, length] of [[false, "300000"], [true, "null"]] as const) {
+      const answer = await gateway.request("/reader", { method: "PUT", body, chunked });
+      assert.deepEqual([answer.status, origin.last().url], [200, `/whole?bytes=300000&length=${length}`]);
+    }
+    const count = origin.seen.length;
+    await exchange(gateway.port, `PUT /reader HTTP/1.1\r\nHost: a.example.com\r\nContent-Length: 300000\r\n\r\n${body.slice(0, 200_000)}`, 300);
+    await sleep(200);
+    assert.equal(origin.seen.length, count);
   });
 });
 
