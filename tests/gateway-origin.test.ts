@@ -361,11 +361,12 @@ describe("an answer", () => {
   });
 
   test("loses its hop-by-hop headers", async () => {
-    const hops = "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\n";
+    const hops = "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=9\r\nProxy-Authenticate: Basic realm=x\r\nProxy-Authentication-Info: x\r\n";
     broken.behave((socket) => socket.once("data", () => socket.end(`HTTP/1.1 200 OK\r\n${hops}X-End: kept\r\nContent-Length: 2\r\n\r\nok`)));
     const answer = await gateway.request("/broken");
     assert.deepEqual([answer.text, answer.headers["x-hop"], answer.headers["keep-alive"]], ["ok", undefined, undefined]);
     assert.equal(answer.headers["x-end"], "kept");
+    assert.deepEqual(Object.keys(answer.headers).filter((name) => name.startsWith("proxy-")), []);
   });
 
   test("is logged in one line with its route, upstream, status, length and trace", async () => {

@@ -96,7 +96,7 @@ export function finish(response, set, missing, cookies) {
     const hop = name.trim().toLowerCase();
     if (/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(hop) && hop !== "close" && hop !== "set-cookie") headers.delete(hop);
   }
-  for (const hop of ["connection", "keep-alive", "proxy-connection", "trailer", "upgrade"]) headers.delete(hop);
+  for (const hop of ["connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info", "proxy-connection", "trailer", "upgrade"]) headers.delete(hop);
   for (const [name, value] of lines(set)) headers.set(name, value);
   if (cookies !== undefined) {
     headers.delete("set-cookie");
