@@ -19,10 +19,12 @@ before(async () => {
       routes: [
         { path: "/", origin: to },
         { path: "/quick", origin: to, timeout_seconds: 1, retry_after_seconds: 7 },
+        { path: "/worker", worker: "slow", timeout_seconds: 1, retry_after_seconds: 7 },
         { path: "/broken", origin: `http://127.0.0.1:${broken.port}`, timeout_seconds: 2 },
         { path: "/down", origin: `http://127.0.0.1:${await closedPort()}` },
       ],
     },
+    workers: { SLOW: "export default { async fetch(request) { await request.text(); await new Promise((resolve) => setTimeout(resolve, 4000)); return new Response('late') } }" },
   });
 });
 after(async () => {
@@ -52,6 +54,40 @@ describe("an origin", () => {
     // What Cloudflare says when a Tunnel, or what is behind it, does not answer.
     for (const code of [520, 521, 523, 525, 526, 530]) isDown(await gateway.request(`/status?code=${code}`), 502, "bad-gateway", "30");
     for (const code of [522, 524]) isDown(await gateway.request(`/status?code=${code}`), 504, "gateway-timeout", "30");
+  });
+
+  test("before which a proxy says that nobody is there is down or late as well", async () => {
+    for (const type of ["", "&type=text/html", "&type=TEXT/HTML;charset=utf-8", "&type=text/plain"]) {
+      isDown(await gateway.request(`/status?code=502${type}`), 502, "bad-gateway", "30");
+      isDown(await gateway.request(`/status?code=504${type}`), 504, "gateway-timeout", "30");
+      const head = await gateway.request(`/status?code=502${type}`, { method: "HEAD" });
+      assert.deepEqual([head.status, head.headers["retry-after"]], [502, "30"], type);
+      for (const code of [500, 503]) assert.equal((await gateway.request(`/status?code=${code}${type}`)).text, "the origin's own words");
+    }
+    const headers = { Accept: "text/html", "Accept-Language": "ja" };
+    const page = await gateway.request("/status?code=502&type=text/html", { headers });
+    assert.deepEqual([page.status, page.headers["retry-after"]], [502, "30"]);
+    assert.match(page.text, /<html lang="ja">[\s\S]*接続できません/);
+  });
+
+  test("that the platform waited for is not said to have had the route's time", async () => {
+    for (const path of ["/status?code=524", "/status?code=504"]) {
+      const answer = await gateway.request(path);
+      assert.doesNotMatch(answer.json().detail, /30 s/);
+      assert.match(answer.json().detail, /did not answer before Cloudflare or a proxy gave up waiting/);
+    }
+    const own = await gateway.request("/quick/hang");
+    assert.match(own.json().detail, /did not answer within 1 s/);
+  });
+
+  test("that is down or late tells a program in its language too", async () => {
+    for (const [path, detail] of [
+      ["/down", "サービスに接続できませんでした。しばらくしてからもう一度お試しください。"],
+      ["/status?code=522", "サービスが時間内に応答しませんでした。しばらくしてからもう一度お試しください。"],
+    ] as const) {
+      const answer = await gateway.request(path, { headers: { Accept: "application/json", "Accept-Language": "ja" } });
+      assert.deepEqual([answer.json().detail, answer.headers["content-type"]], [detail, "application/problem+json"]);
+    }
   });
 
   test("that is down is one line in the log, which says why", async () => {
@@ -94,6 +130,20 @@ describe("an origin", () => {
       for (const method of ["GET", "POST"]) {
         const started = performance.now();
         const answer = await gateway.request(path, { method, ...(method === "POST" && { body: "x".repeat(100_000) }) });
+        isDown(answer, 504, "gateway-timeout", "7");
+        const took = performance.now() - started;
+        assert.ok(took > 900 && took < 2500, `${path}: ${took} ms`);
+      }
+    }
+    // After a body of unknown length, and after one to a worker, too.
+    for (const [path, options] of [
+      ["/quick/hang", { chunked: true }],
+      ["/worker/hang", { chunked: true }],
+      ["/worker/hang", {}],
+    ] as const) {
+      for (const method of ["POST", "PATCH"]) {
+        const started = performance.now();
+        const answer = await gateway.request(path, { method, body: "x".repeat(100_000), ...options });
         isDown(answer, 504, "gateway-timeout", "7");
         const took = performance.now() - started;
         assert.ok(took > 900 && took < 2500, `${path}: ${took} ms`);

@@ -39,6 +39,7 @@ before(async () => {
     { host, path: "/book", site: "manual" },
     { host, path: "/empty", site: "none" },
     { host: "app.example.com", path: "/", site: "app", spa: true },
+    { host: "app.example.com", path: "/inner", site: "app", spa: true },
     { host: "app.example.com", path: "/api", respond: "{}", content_type: "application/json" },
     { host: "none.example.com", path: "/", site: "none" },
   ];
@@ -158,6 +159,12 @@ describe("a folder of a site", { timeout: TIMEOUT }, () => {
     assert.deepEqual([book.status, book.headers["location"]], [301, "/book/?a=b"]);
     assert.equal((await ask("/book/")).text, "<h1>manual</h1>");
     assert.equal((await ask("/empty")).status, 404);
+    // And of an application: what its page names by relative references lies below.
+    const app = await ask("/inner?a=b", { headers: { Accept: "text/html" } }, "app.example.com");
+    assert.deepEqual([app.status, app.headers["location"]], [301, "/inner/?a=b"]);
+    for (const path of ["/inner/", "/inner/users/7"]) {
+      assert.equal((await ask(path, { headers: { Accept: "text/html" } }, "app.example.com")).text, "<div id=app></div>", path);
+    }
   });
 });
 
@@ -182,7 +189,7 @@ describe("what is not there", { timeout: TIMEOUT }, () => {
 
   test("of an application is its own page, unless it is a file or not asked for as a page", async () => {
     const app = (path: string, headers = {}) => ask(path, { headers }, "app.example.com");
-    for (const path of ["/", "/users/7", "/users/", "/users/john.doe", "/a/b/c?x=1"]) {
+    for (const path of ["/", "/users/7", "/users/", "/users/john.doe", "/users/jane.md", "/files/report.pdf", "/a/b/c?x=1"]) {
       const answer = await app(path, { Accept: "text/html,application/xhtml+xml,*/*;q=0.8" });
       assert.deepEqual([answer.status, answer.text], [200, "<div id=app></div>"], path);
       assert.equal(answer.headers["cache-control"], "no-cache");
@@ -190,6 +197,11 @@ describe("what is not there", { timeout: TIMEOUT }, () => {
     const tag = (await app("/users/7")).headers["etag"] ?? "";
     assert.equal((await app("/users/8", { "If-None-Match": tag })).status, 304);
     for (const path of ["/assets/app-00000000.js", "/logo.png", "/old.html"]) assertProblem(await app(path), 404, "not-found");
+    // A browser that is led to an address takes HTML; one that wants a file for a page says so.
+    for (const path of ["/assets/app-00000000.js", "/logo.png", "/old.html", "/app.js.map", "/robots.txt"]) {
+      assert.equal((await app(path, { Accept: "text/html,*/*;q=0.8" })).status, 404, path);
+    }
+    assertProblem(await app("/users/jane.md", { Accept: "*/*" }), 404, "not-found");
     assertProblem(await app("/users/7", { Accept: "application/json" }), 404, "not-found");
     assert.equal((await app("/api/users")).text, "{}");
   });

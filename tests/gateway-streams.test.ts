@@ -33,10 +33,11 @@ before(async () => {
         { path: "/", origin: origin.url },
         { path: "/app/", origin: origin.url, strip_prefix: true, timeout_seconds: 1 },
         { path: "/closed", origin: origin.url, auth: "bearer" },
+        { path: "/guarded/", origin: origin.url, strip_prefix: true, access: true },
         { path: "/down", origin: `http://127.0.0.1:${await closedPort()}` },
       ],
     },
-    secrets: { TOKENS: "[]" },
+    secrets: { TOKENS: "[]", ACCESS_CLIENT_ID: "id.access", ACCESS_CLIENT_SECRET: "a-secret-value" },
   });
 });
 after(async () => {
@@ -78,6 +79,28 @@ describe("a WebSocket", () => {
     client.send("bye");
     const [code, reason] = await once(client, "close");
     assert.deepEqual([code, String(reason)], [4001, "as you wish"]);
+  });
+
+  test("begins with the origin's cookies, without those of the session at Cloudflare Access", async () => {
+    const cookies = ["a=1; Path=/", "CF_Authorization=jwt; Path=/; Secure"];
+    const query = cookies.map((cookie) => `cookie=${encodeURIComponent(cookie)}`).join("&");
+    for (const [path, expected] of [
+      ["/socket", cookies],
+      ["/app/socket", ["a=1; Path=/app", "CF_Authorization=jwt; Path=/app; Secure"]],
+      ["/guarded/socket", ["a=1; Path=/guarded"]],
+    ] as const) {
+      const client = new Client(`${gateway.url.replace("http", "ws")}${path}?${query}`, ["chat"], { headers: { Cookie: "b=2; CF_Authorization=own" } });
+      const [{ headers }] = await once(client, "upgrade");
+      assert.deepEqual(headers["set-cookie"], expected, path);
+      if (client.readyState === 0) await once(client, "open");
+      assert.equal(client.protocol, "chat");
+      client.send("hello");
+      assert.equal(String((await once(client, "message"))[0]), "you said hello", path);
+      client.send("bye");
+      assert.equal((await once(client, "close"))[0], 4001);
+      const sent = path.startsWith("/guarded") ? "b=2" : "b=2; CF_Authorization=own";
+      assert.equal(origin.last().headers["cookie"], sent, path);
+    }
   });
 
   test("that is refused is refused: by the origin, for want of a token, or because nobody is there", async () => {

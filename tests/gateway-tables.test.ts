@@ -26,15 +26,21 @@ const TOKENS = JSON.stringify([entry("operator", OPERATOR, ["ops:write"]), entry
 /** A request as it arrived, and where. */
 type Arrived = Seen & { origin: string };
 
+/** The host without routes of its own, where the gateway's own answers are. */
+const EDGE = "edge.example.com";
+
 /** A worked table with its origins on this machine, running. */
 class Home {
   readonly #origins = new Map<string, OriginServer>();
   #gateway: Gateway | undefined;
+  /** Its routes as they are written. */
+  #table: { host?: string; path: string }[] = [];
 
   static of(name: string, prepare?: (gateway: Gateway) => Promise<unknown>): Home {
     const home = new Home();
     before(async () => {
       const { vars, ratelimits = [] } = parse(readFileSync(join(ROOT, "fixtures", "gateway", `${name}.toml`), "utf8")) as any;
+      home.#table = vars.routes;
       for (const route of vars.routes) if (route.origin !== undefined) route.origin = await home.#origin(new URL(route.origin).host);
       const limits = Object.fromEntries(ratelimits.map(({ name, simple }: any) => [name, simple.limit]));
       const secrets = { TOKENS, ACCESS_CLIENT_ID: "id.access", ACCESS_CLIENT_SECRET: "a-secret-value" };
@@ -45,7 +51,28 @@ class Home {
       await home.#gateway?.stop();
       await Promise.all([...home.#origins.values()].map((origin) => origin.close()));
     });
+    test("shows operators its table on a host of their own, and nobody else", () => home.#showsItsTable());
     return home;
+  }
+
+  async #showsItsTable(): Promise<void> {
+    const PATH = "/api/gateway/routes";
+    assert.equal((await this.ask(EDGE, PATH)).status, 401);
+    const told = await this.ask(EDGE, PATH, { token: READER });
+    assert.equal(told.status, 200, told.text);
+    assert.deepEqual(told.json().routes.map(({ host, path }: any) => host + path), this.#table.map(({ host = "*", path }) => host + path));
+    assert.equal((await this.ask(EDGE, "/metrics")).status, 200);
+    for (const host of new Set(this.#table.flatMap(({ host }) => host ?? []))) {
+      const answer = await this.ask(host, PATH, { token: READER });
+      assert.doesNotMatch(answer.text, /"lookup"|"strip_prefix"/, host);
+    }
+  }
+
+  /** How long each route waits, by its host and path, as the running gateway has understood it. */
+  async timeouts(): Promise<Record<string, number>> {
+    const { routes } = (await this.ask(EDGE, "/api/gateway/routes", { token: READER })).json();
+    const waits = routes.filter(({ timeout_seconds }: any) => timeout_seconds !== undefined);
+    return Object.fromEntries(waits.map(({ host, path, timeout_seconds }: any) => [host + path, timeout_seconds]));
   }
 
   async #origin(host: string): Promise<string> {
@@ -207,6 +234,7 @@ describe("a VPS with two applications", { timeout: TIMEOUT }, () => {
   });
 
   test("waits for an answer that comes within its time", async () => {
+    assert.deepEqual(await vps.timeouts(), { "api.example.com/api/editor/": 60, "api.example.com/api/voice/": 30 });
     const answer = await vps.ask(HOST, "/api/voice/late?ms=1500", { token: READER });
     assert.deepEqual([answer.status, answer.text], [200, "late"]);
   });
@@ -222,12 +250,40 @@ describe("a small cluster", { timeout: TIMEOUT }, () => {
       ["docs", "paperless"],
       ["s", "shlink"],
       ["registry", "registry"],
+      ["cloud", "cloud"],
     ] as const) {
       const arrived = await cluster.arrived(`${host}.example.com`, "/a/b?c=d%2Fe");
       assert.deepEqual([arrived.origin, arrived.url], [`${origin}.cluster.example.net`, "/a/b?c=d%2Fe"]);
     }
     const unknown = await cluster.ask("nas.example.com", "/");
     assert.deepEqual([unknown.status, unknown.text], [404, "unknown host\n"]);
+  });
+
+  test("lets its file cloud be mounted, which only the gateway gets at", async () => {
+    const path = "/remote.php/dav/files/jane/a%20b/";
+    const body = "<d:propfind xmlns:d='DAV:'/>";
+    const options = { method: "PROPFIND", body, headers: { Depth: "1", "CF-Access-Client-Id": "forged" } };
+    const { origin, method, url, headers, bytes } = await cluster.arrived("cloud.example.com", path, options);
+    assert.deepEqual([origin, method, url, bytes], ["cloud.cluster.example.net", "PROPFIND", path, body.length]);
+    assert.equal(headers["depth"], "1");
+    assert.deepEqual([headers["cf-access-client-id"], headers["cf-access-client-secret"]], ["id.access", "a-secret-value"]);
+    const page = await cluster.ask("cloud.example.com", "/");
+    assert.equal(page.headers["permissions-policy"], "camera=(self), microphone=(self)");
+    assert.equal(page.headers["x-content-type-options"], "nosniff");
+    // What Nextcloud says itself stays.
+    const own = await cluster.ask("cloud.example.com", "/headers?permissions-policy=camera%3D()&referrer-policy=no-referrer");
+    assert.deepEqual([own.headers["permissions-policy"], own.headers["referrer-policy"]], ["camera=()", "no-referrer"]);
+  });
+
+  test("waits as long as each of its applications needs", async () => {
+    assert.deepEqual(await cluster.timeouts(), {
+      "ha.example.com/": 60,
+      "grafana.example.com/": 30,
+      "docs.example.com/": 180,
+      "s.example.com/": 30,
+      "registry.example.com/": 600,
+      "cloud.example.com/": 300,
+    });
   });
 
   test("passes home automation its WebSocket", async () => {
@@ -287,6 +343,7 @@ describe("an application with its API", { timeout: TIMEOUT }, () => {
   });
 
   test("has its API, a WebSocket and an event stream beside it", async () => {
+    assert.deepEqual(await app.timeouts(), { [`${HOST}/api`]: 30, [`${HOST}/api/socket.io/`]: 300, [`${HOST}/api/events`]: 300 });
     const users = await app.arrived(HOST, "/api/users?page=2", { method: "POST", body: "{}" });
     assert.deepEqual([users.origin, users.url], ["backend.tunnel.example.net", "/api/users?page=2"]);
     const path = "/api/socket.io/?EIO=4&transport=websocket";

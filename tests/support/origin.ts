@@ -52,11 +52,14 @@ const file: Handler = (request, response) => {
 };
 
 const HANDLERS: Record<string, Handler> = {
-  status: (_, response, query) => response.writeHead(Number(query.get("code")), { "x-own": "kept" }).end("the origin's own words"),
+  status: (_, response, query) => {
+    const type = query.get("type");
+    response.writeHead(Number(query.get("code")), { "x-own": "kept", ...(type && { "content-type": type }) }).end("the origin's own words");
+  },
   headers: (_, response, query) => {
-    for (const [name, value] of query) if (name !== "cookie") response.setHeader(name, value);
+    for (const [name, value] of query) if (name !== "cookie" && name !== "status") response.setHeader(name, value);
     if (query.has("cookie")) response.setHeader("set-cookie", query.getAll("cookie"));
-    response.statusCode = query.has("location") ? 302 : 200;
+    response.statusCode = Number(query.get("status") ?? (query.has("location") ? 302 : 200));
     response.end();
   },
   ticks: async (_, response) => {
@@ -124,6 +127,10 @@ export async function originServer(): Promise<OriginServer> {
   const sockets = new WebSocketServer({
     noServer: true,
     handleProtocols: (offered: Set<string>) => (offered.has("chat") ? "chat" : false),
+  });
+  sockets.on("headers", (headers: string[], request: IncomingMessage) => {
+    const { searchParams } = new URL(request.url ?? "/", "http://origin");
+    for (const cookie of searchParams.getAll("cookie")) headers.push(`Set-Cookie: ${cookie}`);
   });
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     seen.push(note(request));

@@ -21,18 +21,39 @@ pub fn check(project: &Project, worker: Worker) -> Result<()> {
     let config = read(project, worker)?;
     let file = project.wrangler_toml(worker);
     let file = project.shown(&file);
-    check_vars(worker, &config, &[]).with_context(|| format!("{file}"))?;
-    for (name, environment) in environments(&config) {
+    let name = config.get("name").and_then(Value::as_str).unwrap_or("");
+    refuse_itself(&config, name)
+        .and_then(|()| check_vars(worker, &config, &[]))
+        .with_context(|| format!("{file}"))?;
+    for (env, environment) in environments(&config) {
         let environment = environment
             .as_table()
-            .with_context(|| format!("{file}, env.{name} is not a table"))?;
+            .with_context(|| format!("{file}, env.{env} is not a table"))?;
         let others = match worker {
-            Worker::Gateway => surroundings::of_others(project, name)?,
+            Worker::Gateway => surroundings::of_others(project, env)?,
             _ => Vec::new(),
         };
-        check_vars(worker, environment, &others)
+        let own = environment.get("name").and_then(Value::as_str);
+        let own = own.map_or_else(|| format!("{name}-{env}"), str::to_owned);
+        refuse_itself(environment, &own)
+            .and_then(|()| check_vars(worker, environment, &others))
             .and_then(|()| refuse_local(environment))
-            .with_context(|| format!("{file}, [env.{name}]"))?;
+            .with_context(|| format!("{file}, [env.{env}]"))?;
+    }
+    Ok(())
+}
+
+/// A worker that is bound to itself: a route that names this binding would come back for ever.
+fn refuse_itself(config: &Table, own: &str) -> Result<()> {
+    let services = config.get("services").and_then(Value::as_array);
+    let text = |service: &Value, key: &str| service.get(key)?.as_str().map(str::to_owned);
+    for service in services.into_iter().flatten() {
+        let (name, binding) = (text(service, "service"), text(service, "binding"));
+        ensure!(
+            name.as_deref() != Some(own),
+            "[[services]] {}: {own} is this very worker, and its requests would come back",
+            binding.unwrap_or_default()
+        );
     }
     Ok(())
 }
@@ -233,6 +254,19 @@ mod tests {
         for closed in ["LOCAL = false", "LOCALE = true", ""] {
             refuse_local(&table(&format!("[vars]\n{closed}"))).unwrap();
         }
+    }
+
+    #[test]
+    fn a_worker_that_is_bound_to_itself_is_refused() {
+        let services =
+            "services = [{ binding = 'PACK', service = 'a' }, { binding = 'X', service = 'b' }]";
+        let error = refuse_itself(&table(services), "b").unwrap_err();
+        assert!(
+            error.to_string().starts_with("[[services]] X: b is"),
+            "{error}"
+        );
+        refuse_itself(&table(services), "c").unwrap();
+        refuse_itself(&table(""), "").unwrap();
     }
 
     #[test]

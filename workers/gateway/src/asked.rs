@@ -57,8 +57,8 @@ impl Asked {
         })
     }
 
-    /// What servers that decode, merge slashes or drop parameters make of the path, each once; none
-    /// when it is plain. The error is a path whose dots only some of them see.
+    /// What servers that decode, merge slashes or drop parameters make of the path, each once, and those
+    /// that take a decoded `?` or `#` for its end; none when it is plain. The error is a path whose dots only some of them see.
     pub fn readings(&self) -> Result<Vec<String>, Unreadable> {
         let mut readings = Vec::new();
         if !self.path.contains(['%', ';', '\\']) && !self.path.contains("//") {
@@ -66,16 +66,14 @@ impl Asked {
         }
         let mut bytes = self.path.as_bytes().to_vec();
         for _ in 0..ROUNDS {
-            let reading = plain(&bytes)?;
+            read(&bytes, &mut readings)?;
             let decoded = decoded(&bytes);
-            let done = decoded == bytes;
-            bytes = decoded;
-            readings.push(reading);
-            if done {
+            if decoded == bytes {
                 return Ok(readings);
             }
+            bytes = decoded;
         }
-        readings.push(plain(&bytes)?);
+        read(&bytes, &mut readings)?;
         Ok(readings)
     }
 
@@ -191,6 +189,15 @@ fn decoded(path: &[u8]) -> Vec<u8> {
     decoded
 }
 
+/// The readings of a path that is decoded so far: as a whole, and as far as a query or a fragment in it.
+fn read(path: &[u8], readings: &mut Vec<String>) -> Result<(), Unreadable> {
+    readings.push(plain(path)?);
+    if let Some(end) = path.iter().position(|byte| b"?#".contains(byte)) {
+        readings.push(plain(&path[..end])?);
+    }
+    Ok(())
+}
+
 /// The path without parameters and doubled slashes; what is not text does not matter to the table.
 fn plain(path: &[u8]) -> Result<String, Unreadable> {
     let text = String::from_utf8_lossy(path).replace('\\', "/");
@@ -291,6 +298,9 @@ mod tests {
         assert_eq!(readings("/a%2fb"), ["/a%2fb", "/a/b"]);
         assert_eq!(readings("/a%252fb"), ["/a%252fb", "/a%2fb", "/a/b"]);
         assert_eq!(readings("/a%5Cb%"), ["/a%5Cb%", "/a/b%"]);
+        assert_eq!(readings("/a%3fb"), ["/a%3fb", "/a?b", "/a"]);
+        assert_eq!(readings("/a/%23b"), ["/a/%23b", "/a/#b", "/a/"]);
+        assert_eq!(readings("/a%253fb"), ["/a%253fb", "/a%3fb", "/a?b", "/a"]);
         assert_eq!(readings("/%E3%81%82"), ["/%E3%81%82", "/あ"]);
     }
 
@@ -307,6 +317,9 @@ mod tests {
             "/%252e%252e%252fb",
             "/a/..%3b/b",
             "/a%2f%2e%2e",
+            "/a/..%3fb",
+            "/a/.%23",
+            "/a%3fb%2f..%2fc",
         ] {
             assert_eq!(asked(path).readings(), Err(HIDDEN_DOTS), "{path}");
         }

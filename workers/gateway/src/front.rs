@@ -1,6 +1,6 @@
 //! What becomes of a request, as far as its address and the table decide: pure.
 
-use types::config::{GatewayConfig, Redirect, Route, Upstream};
+use types::config::{GatewayConfig, PathPrefix, Redirect, Route, Upstream};
 
 use crate::{
     asked::Asked,
@@ -38,7 +38,8 @@ pub fn next<'t>(table: &'t Table, config: &GatewayConfig, asked: &Asked, reads: 
     let found = table.find(&asked.host, &asked.path);
     if reads && asked.path == HEALTH {
         // A load balancer may ask over plain HTTP, and follows nothing.
-        return match found.filter(|route| route.path.as_str() == HEALTH) {
+        let is_exact = |path: &PathPrefix| path.as_str() == HEALTH && !path.is_folder();
+        return match found.filter(|route| is_exact(&route.path)) {
             Some(own) => Next::Route(own),
             None => Next::Healthy,
         };

@@ -37,6 +37,7 @@ fn home() -> (Table, GatewayConfig) {
         {"path": "/w", "worker": "pack"},
         {"host": "own.example.com", "path": "/health", "respond": "own"},
         {"host": "app.example.com", "path": "/app", "site": "docs"},
+        {"host": "folder.example.com", "path": "/health/", "origin": "https://web.example.com"},
     ]))
 }
 
@@ -71,6 +72,7 @@ fn health_is_answered_on_every_host_unless_a_route_is_for_it() {
     for host in [
         "a.example.com",
         "app.example.com",
+        "folder.example.com",
         "203.0.113.7",
         "[2001:db8::1]:8080",
     ] {
@@ -83,6 +85,10 @@ fn health_is_answered_on_every_host_unless_a_route_is_for_it() {
     assert_eq!(
         decided(&home, "http://own.example.com/health"),
         "own.example.com/health"
+    );
+    assert_eq!(
+        decided(&home, "http://folder.example.com/health/"),
+        "folder.example.com/health/"
     );
     let asked = Asked::read("http://app.example.com/health").unwrap();
     assert_eq!(next(&home.0, &home.1, &asked, false), Next::Nothing);
@@ -129,6 +135,12 @@ fn a_path_that_another_server_would_read_differently_is_refused() {
         "/x%00",
         "/proxtube/x%0d%0aX:1",
         "/admin%2f",
+        "/admin%3f",
+        "/admin%3Fx/y",
+        "/admin%23x",
+        "/%61dmin%253fx",
+        "/proxtube/..%3f",
+        "/proxtube/a%3f/..%2f..%2fadmin",
     ] {
         assert_eq!(
             decided(&home, &format!("http://a.example.com{path}")),
@@ -144,6 +156,9 @@ fn a_path_that_another_server_would_read_differently_is_refused() {
         ("/100%", "*/"),
         ("/proxtube/a%2fb%20c", "*/proxtube/"),
         ("/admin/x%2fy", "*/admin"),
+        ("/admin/what%3f", "*/admin"),
+        ("/x%3f/admin", "*/"),
+        ("/%23", "*/"),
         ("/w/a%00", "*/w"),
     ] {
         assert_eq!(
@@ -196,6 +211,9 @@ fn spelled() -> impl Strategy<Value = String> {
         Just(".".to_owned()),
         Just(String::new()),
         Just("%".to_owned()),
+        Just("a%3fb".to_owned()),
+        Just("a%2523".to_owned()),
+        Just("%3F".to_owned()),
     ];
     let slash = prop_oneof![
         5 => Just("/"), 1 => Just("//"), 1 => Just("\\"), 1 => Just("%2f"), 1 => Just("%5C"), 1 => Just("%252F")
@@ -207,8 +225,8 @@ fn spelled() -> impl Strategy<Value = String> {
     })
 }
 
-/// What a server makes of a path that decodes, then drops parameters, merges slashes and resolves
-/// dots, `rounds` times over.
+/// What a server makes of a path that decodes `rounds` times over, then ends it at what it takes for a
+/// query or fragment, drops parameters, merges slashes and resolves dots.
 fn understood(path: &str, rounds: usize) -> String {
     let mut path = path.to_owned();
     for _ in 0..rounds {
@@ -220,11 +238,15 @@ fn understood(path: &str, rounds: usize) -> String {
             ("%5C", "/"),
             ("%2e", "."),
             ("%2E", "."),
+            ("%3f", "?"),
+            ("%3F", "?"),
+            ("%23", "#"),
         ] {
             path = path.replace(escape, &char.replace('%', "\u{0}"));
         }
         path = path.replace('\u{0}', "%");
     }
+    let path = path.split(['?', '#']).next().unwrap_or("");
     let mut kept: Vec<&str> = Vec::new();
     for segment in path.split(['/', '\\']) {
         match segment.split(';').next().unwrap_or("") {

@@ -93,14 +93,19 @@ pub async fn serve(request: &Request, env: &Env) -> worker::Result<web_sys::Resp
         Err(refusal) => door.refuse(refusal, route, own)?,
     };
     let response = door.finish(&answered, route)?;
-    let bytes = response.headers().get("content-length")?;
+    let declared = response.headers().get("content-length")?;
+    // What a body would have is declared where none is sent, too.
+    let bodiless = door.is_head() || [204, 304].contains(&response.status());
     log::passed(&log::PassedLine {
         worker: crate::WORKER,
         route: &route.map_or_else(|| own.map_or(NO_ROUTE, Own::name).to_owned(), Route::label),
         upstream: route.map(|route| route.upstream.to_string()).as_deref(),
         method: &door.method,
         status: response.status(),
-        bytes: bytes.and_then(|bytes| bytes.parse().ok()),
+        bytes: match declared {
+            _ if bodiless => Some(0),
+            declared => declared.and_then(|bytes| bytes.parse().ok()),
+        },
         first_byte_ms: clock::millis() - started,
         trace: trace::id_of(&traceparent).unwrap_or_default(),
         error: error.or(door.why.take()).as_deref(),
@@ -311,7 +316,10 @@ impl Door<'_> {
             Failure::Internal(message) => Some(message.clone()),
             Failure::Problem { .. } => None,
         };
-        let (problem, named) = failure.into_problem();
+        let (mut problem, named) = failure.into_problem();
+        if let Some(detail) = page::detail(problem.code, language) {
+            detail.clone_into(&mut problem.detail);
+        }
         let mut headers = Lines::default();
         for (name, value) in named {
             headers.add(name, &value);
@@ -356,18 +364,24 @@ impl Door<'_> {
             frame: Frame::Sameorigin,
         };
         let mut missing = Lines::default();
+        let Answered {
+            response,
+            set,
+            cookies,
+        } = answered;
+        // A cache replaces what it has by what a 304 says (RFC 9111, section 3.2): the upstream's own
+        // lines by these.
+        let of_others =
+            |route: &Route| matches!(route.upstream, Upstream::Worker(_) | Upstream::Origin(_));
+        let leaves_the_rest = response.status() == 304 && route.is_some_and(of_others);
         let protection = route.map_or(Some(&OWN), |route| route.protection.as_ref());
+        let protection = protection.filter(|_| !leaves_the_rest);
         if let (Some(protection), Ok(config)) = (protection, CONFIG.get(self.env)) {
             let https = self.asked.as_ref().is_ok_and(|asked| asked.https);
             for (name, value) in protection::headers(protection, config, https) {
                 missing.add(name, &value);
             }
         }
-        let Answered {
-            response,
-            set,
-            cookies,
-        } = answered;
         native::finish(response, set, &missing, cookies.as_deref())
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! State: none. The table is `[[vars.routes]]`; its rules are in `routes` and `front`.
 
+mod access;
 mod asked;
+mod down;
 mod explain;
 mod front;
 mod http;

@@ -6,6 +6,8 @@
 
 use types::config::{Origin, OriginUrl};
 
+use crate::access;
+
 /// One route's mapping.
 #[derive(Debug, Clone, Copy)]
 pub struct Mapping<'a> {
@@ -95,8 +97,14 @@ impl<'a> Mapping<'a> {
         Some(format!("{before}{mark}{url}{mark}"))
     }
 
+    /// Whether a visitor gets this `Set-Cookie`: not what the gateway's own service token has earned.
+    pub fn passes(&self, cookie: &str) -> bool {
+        !(self.origin.access && access::is_session(cookie))
+    }
+
     /// `Set-Cookie` (RFC 6265): its path seen from outside, so that applications under one host stay
-    /// apart, and no domain that is the origin's own, which a browser would refuse.
+    /// apart, and no domain of the origin's that the public host is not in, which a browser would refuse:
+    /// it is for the public host then.
     pub fn cookie(&self, value: &str) -> Option<String> {
         let mut parts = value.split(';');
         let pair = parts.next()?;
@@ -108,8 +116,8 @@ impl<'a> Mapping<'a> {
             let (name, text) = part.split_once('=').unwrap_or((part, ""));
             let (name, text) = (name.trim(), text.trim());
             if name.eq_ignore_ascii_case("domain") {
-                let domain = text.trim_start_matches('.');
-                if domain.eq_ignore_ascii_case(self.url().host()) {
+                let domain = text.trim_start_matches('.').to_ascii_lowercase();
+                if self.is_unknown_outside(&domain) {
                     changed = true;
                     continue;
                 }
@@ -127,6 +135,14 @@ impl<'a> Mapping<'a> {
         changed.then_some(cookie)
     }
 
+    /// Whether a cookie's domain is the origin's host, or one above it that the public host is not below.
+    fn is_unknown_outside(&self, domain: &str) -> bool {
+        let origin = self.url().host();
+        let public = authority_of(self.public).map_or("", |(authority, _)| authority);
+        let public = public.rsplit_once(':').map_or(public, |(host, _)| host);
+        origin == domain || (is_within(origin, domain) && !is_within(public, domain))
+    }
+
     fn cookie_path(&self, path: &str) -> Option<String> {
         if self.same_paths() {
             return None;
@@ -139,6 +155,12 @@ impl<'a> Mapping<'a> {
         };
         (outward != path).then_some(outward)
     }
+}
+
+/// Whether a host is this domain or below it (RFC 6265, section 5.1.3).
+fn is_within(host: &str, domain: &str) -> bool {
+    let before = host.strip_suffix(domain);
+    !domain.is_empty() && before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
 /// Host and port of a reference that has them, and what follows.

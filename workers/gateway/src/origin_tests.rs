@@ -22,6 +22,7 @@ fn mapping<'a>(origin: &'a Origin, prefix: &'a str) -> Mapping<'a> {
 }
 
 const NAS: &str = "https://nas.example.com";
+const TUNNEL: &str = "https://app.tunnel.example.net";
 
 #[test]
 fn a_request_goes_below_the_base_without_what_is_stripped() {
@@ -162,6 +163,38 @@ fn a_refresh_keeps_its_delay_and_quotes() {
     );
     assert_eq!(refresh("5"), None);
     assert_eq!(refresh("5; url=https://evil.example.com/"), None);
+}
+
+#[test]
+fn a_cookie_for_a_domain_that_no_visitor_is_in_is_for_the_public_host() {
+    for (url, cookie, outside) in [
+        (
+            TUNNEL,
+            "a=1; Domain=example.net; Secure",
+            Some("a=1; Secure"),
+        ),
+        (TUNNEL, "a=1; Domain=.Tunnel.example.net", Some("a=1")),
+        (TUNNEL, "a=1; Domain=app.tunnel.example.net", Some("a=1")),
+        // Not the origin's to give away, and refused by the browser.
+        (TUNNEL, "a=1; Domain=example.org", None),
+        (TUNNEL, "a=1; Domain=ample.net", None),
+        (TUNNEL, "a=1; Domain=", None),
+        // One that both are in is meant to be shared.
+        (NAS, "a=1; Domain=example.com", None),
+        (NAS, "a=1; Domain=.EXAMPLE.com", None),
+    ] {
+        let origin = origin(url, false);
+        let outside = outside.map(str::to_owned);
+        assert_eq!(mapping(&origin, "").cookie(cookie), outside, "{cookie}");
+    }
+    // The public host with its port.
+    let origin = origin(NAS, false);
+    let public = "http://a.example.com:8443";
+    let mapping = Mapping {
+        public,
+        ..mapping(&origin, "")
+    };
+    assert_eq!(mapping.cookie("a=1; Domain=example.com"), None);
 }
 
 #[test]

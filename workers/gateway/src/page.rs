@@ -43,6 +43,12 @@ pub fn maintenance(closed: &Maintenance, language: Language) -> (&str, &str) {
     (heading, message.as_deref().unwrap_or(sentence))
 }
 
+/// What a problem says of an upstream that is down or late, where it is not said in English.
+pub fn detail(code: Code, language: Language) -> Option<&'static str> {
+    let is_translated = matches!(code, Code::BadGateway | Code::GatewayTimeout);
+    (language == Language::Japanese && is_translated).then(|| japanese(code).1)
+}
+
 fn english(code: Code) -> (&'static str, &'static str) {
     match code {
         Code::BadGateway => (

@@ -155,12 +155,10 @@ impl Asked<'_> {
         }
     }
 
-    /// Whether the path is the site's root without its slash. An application is shown there as it is.
+    /// Whether the path is the site's root without its slash.
     async fn is_bare_root(&self) -> Result<bool, Failure> {
-        let Wish {
-            site, spa, path, ..
-        } = self.wish;
-        if spa || !path.is_empty() {
+        let Wish { site, path, .. } = self.wish;
+        if !path.is_empty() {
             return Ok(false);
         }
         Ok(self

@@ -27,20 +27,39 @@ function ends(name) {
   return gone.names.has(known) || known.startsWith("x-forwarded-") || (known !== name && known.startsWith("cf-"));
 }
 
+// Pipes a body of unknown length, and is done when it is over. The pipe is only closed after the last
+// byte: when the client breaks off it stays open and what it leads to is given up, or half an upload
+// would look whole.
+async function whole(body, writable, broken) {
+  try {
+    await body.pipeTo(writable, { preventAbort: true, preventClose: true });
+    await writable.close();
+  } catch (error) {
+    // The other side may as well have had enough: its answer stands.
+    if (writable.getWriter().desiredSize !== null) broken.abort(error);
+  }
+}
+
 export async function send(request, to, url, without, set, milliseconds) {
   const declared = request.headers.get("content-length");
   const length = declared === null ? NaN : Number(declared);
   const takesTime = request.body !== null && !(length <= AT_ONCE);
-  let outgoing, sent;
-  if (takesTime && !to && !Number.isNaN(length) && request.method !== "GET" && request.method !== "HEAD") {
+  let outgoing, sent, signal;
+  if (takesTime && request.method !== "GET" && request.method !== "HEAD") {
     // The time starts when the body is over: an upload may take as long as it takes.
-    const pipe = new FixedLengthStream(length);
-    sent = request.body.pipeTo(pipe.writable).catch(() => {});
+    const known = !Number.isNaN(length);
+    const pipe = known ? new FixedLengthStream(length) : new IdentityTransformStream();
+    if (known) {
+      sent = request.body.pipeTo(pipe.writable).catch(() => {});
+    } else {
+      const broken = new AbortController();
+      signal = broken.signal;
+      sent = whole(request.body, pipe.writable, broken);
+    }
     outgoing = new Request(url, { method: request.method, headers: request.headers, body: pipe.readable, redirect: "manual", cf: request.cf });
   } else {
     outgoing = new Request(url, request);
-    // When such a body is over cannot be asked: the time never starts. Through a pipe one of unknown
-    // length would look whole to the origin when the client breaks off.
+    // When such a body is over cannot be asked: the time never starts.
     if (takesTime) sent = new Promise(() => {});
   }
   const headers = outgoing.headers;
@@ -54,7 +73,7 @@ export async function send(request, to, url, without, set, milliseconds) {
     if (sent === undefined) start(); else sent.then(start);
   });
   try {
-    const answer = to ? to.fetch(outgoing) : fetch(outgoing, { redirect: "manual" });
+    const answer = to ? to.fetch(outgoing, { signal }) : fetch(outgoing, { redirect: "manual", signal });
     answer.catch(() => {});
     return await Promise.race([answer, late]);
   } finally {
@@ -64,15 +83,20 @@ export async function send(request, to, url, without, set, milliseconds) {
 }
 
 export function finish(response, set, missing, cookies) {
-  // The socket of a WebSocket passes with this very object.
-  if (response.status === 101) return response;
+  if (response.status === 101) {
+    if (cookies === undefined) return response;
+    const headers = new Headers(response.headers);
+    headers.delete("set-cookie");
+    for (const cookie of cookies) headers.append("set-cookie", cookie);
+    return new Response(null, { status: 101, headers, webSocket: response.webSocket });
+  }
   const finished = new Response(response.body, response);
   const headers = finished.headers;
   for (const name of (headers.get("connection") ?? "").split(",")) {
     const hop = name.trim().toLowerCase();
     if (/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(hop) && hop !== "close" && hop !== "set-cookie") headers.delete(hop);
   }
-  for (const hop of ["connection", "keep-alive", "proxy-connection", "trailer", "upgrade"]) headers.delete(hop);
+  for (const hop of ["connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info", "proxy-connection", "trailer", "upgrade"]) headers.delete(hop);
   for (const [name, value] of lines(set)) headers.set(name, value);
   if (cookies !== undefined) {
     headers.delete("set-cookie");
@@ -202,7 +226,8 @@ impl Lines {
 }
 
 /// The same answer, its body passed natively: without hop-by-hop headers, with `set` in place of what
-/// it has, `missing` where it has none, and other cookies when there are any. A WebSocket is left as it is.
+/// it has, `missing` where it has none, and other cookies when there are any. Of a WebSocket's beginning only
+/// the cookies change.
 pub fn finish(
     response: &web_sys::Response,
     set: &Lines,

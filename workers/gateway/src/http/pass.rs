@@ -11,7 +11,9 @@ use worker::{Env, Request, wasm_bindgen::JsValue, web_sys, worker_sys::Fetcher};
 
 use super::native::{self, Lines, NoAnswer, Onward};
 use crate::{
+    access,
     asked::Asked,
+    down::{self, Down, Head},
     onward::{self, CameFrom, Said},
     origin::Mapping,
 };
@@ -45,7 +47,7 @@ impl Passage<'_> {
         let Asked { path, query, .. } = self.asked;
         let url = format!("{}{path}{query}", self.public());
         let set = self.headers(None)?;
-        self.send(&service, &url, &set).await
+        self.send(&service, &url, &set, Vec::new()).await
     }
 
     /// To an origin; what its answer says about itself reads from outside.
@@ -57,20 +59,23 @@ impl Passage<'_> {
             public: &public,
         };
         let mut set = self.headers(Some(mapping.stripped()))?;
+        let mut without = Vec::new();
         if origin.access {
-            self.add_access(&mut set)?;
+            self.add_access(&mut set, &mut without)?;
         }
         let url = mapping.target(&self.asked.path, &self.asked.query);
-        let response = self.send(&JsValue::UNDEFINED, &url, &set).await?;
-        self.refuse_platform_errors(&response)?;
+        let response = self.send(&JsValue::UNDEFINED, &url, &set, without).await?;
+        self.refuse_proxys_errors(&response)?;
         outward(mapping, response)
     }
 
+    /// `without` are headers that this request does not take along beside those that none does.
     async fn send(
         &self,
         to: &JsValue,
         url: &str,
         set: &Lines,
+        mut without: Vec<String>,
     ) -> Result<web_sys::Response, Failure> {
         let headers = self.request.headers();
         let (connection, upgrade) = (headers.get("connection")?, headers.get("upgrade")?);
@@ -78,7 +83,7 @@ impl Passage<'_> {
             connection: connection.as_deref(),
             upgrade: upgrade.as_deref(),
         };
-        let mut without = onward::dropped(said);
+        without.extend(onward::dropped(said));
         if matches!(
             self.route.auth,
             Auth::Bearer {
@@ -130,8 +135,9 @@ impl Passage<'_> {
         Ok(lines)
     }
 
-    /// Without the whole service token the origin would be asked as a stranger: nothing is asked then.
-    fn add_access(&self, set: &mut Lines) -> Result<(), Failure> {
+    /// The service token, in the place of a session that the client may have. Without the whole token
+    /// the origin would be asked as a stranger: nothing is asked then.
+    fn add_access(&self, set: &mut Lines, without: &mut Vec<String>) -> Result<(), Failure> {
         for (secret, header) in ACCESS {
             let value = self.env.secret(secret).map(|secret| secret.to_string());
             let Some(value) = value.ok().filter(|value| is_plain(value)) else {
@@ -142,6 +148,13 @@ impl Passage<'_> {
             };
             set.add(header, &value);
         }
+        without.extend(access::CLAIMS.map(str::to_owned));
+        let cookies = self.request.headers().get("cookie")?;
+        match cookies.as_deref().and_then(access::without_session) {
+            None => {}
+            Some(kept) if kept.is_empty() => without.push("cookie".to_owned()),
+            Some(kept) => set.add("cookie", &kept),
+        }
         Ok(())
     }
 
@@ -151,14 +164,21 @@ impl Passage<'_> {
         format!("{scheme}://{}", self.asked.authority)
     }
 
-    /// When a Tunnel or what is behind it is down, the platform does not fail but answers in the
-    /// origin's place, with a status that no origin has.
-    fn refuse_platform_errors(&self, response: &web_sys::Response) -> Result<(), Failure> {
-        let status = response.status();
-        let failure = match status {
-            522 | 524 => self.late(),
-            520..=527 | 530 => self.broken(&format!("the platform says {status}")),
-            _ => return Ok(()),
+    /// When a Tunnel or what is behind it is down, asking does not fail: a proxy on the way answers in
+    /// the origin's place.
+    fn refuse_proxys_errors(&self, response: &web_sys::Response) -> Result<(), Failure> {
+        let (status, headers) = (response.status(), response.headers());
+        let of = |name| headers.get(name).map_err(worker::Error::from);
+        let (content_type, content_length) = (of("content-type")?, of("content-length")?);
+        let head = Head {
+            status,
+            content_type: content_type.as_deref(),
+            content_length: content_length.as_deref(),
+        };
+        let failure = match down::of(head) {
+            None => return Ok(()),
+            Some(Down::Unreachable) => self.broken(&format!("a proxy on the way says {status}")),
+            Some(Down::Late) => self.given_up(status),
         };
         native::dismiss(response);
         Err(failure)
@@ -176,6 +196,14 @@ impl Passage<'_> {
         self.why
             .replace(Some(format!("no answer within {seconds} s")));
         let detail = format!("the service behind this address did not answer within {seconds} s");
+        Failure::new(Code::GatewayTimeout, detail)
+    }
+
+    /// Somebody else waited, for a time of their own.
+    fn given_up(&self, status: u16) -> Failure {
+        let why = format!("a proxy on the way gave up waiting: it says {status}");
+        self.why.replace(Some(why));
+        let detail = "the service behind this address did not answer before Cloudflare or a proxy gave up waiting";
         Failure::new(Code::GatewayTimeout, detail)
     }
 }
@@ -218,11 +246,11 @@ fn outward(mapping: Mapping<'_>, response: web_sys::Response) -> Result<Answered
     let mut cookies = None;
     if headers.has("set-cookie").map_err(worker::Error::from)? {
         let own = native::cookies(&response);
-        let outward: Vec<_> = own.iter().map(|cookie| mapping.cookie(cookie)).collect();
-        if outward.iter().any(Option::is_some) {
-            let pairs = outward.into_iter().zip(own);
-            cookies = Some(pairs.map(|(outward, own)| outward.unwrap_or(own)).collect());
-        }
+        let kept = own.iter().filter(|cookie| mapping.passes(cookie));
+        let outward: Vec<_> = kept
+            .map(|cookie| mapping.cookie(cookie).unwrap_or_else(|| cookie.clone()))
+            .collect();
+        cookies = (outward != own).then_some(outward);
     }
     Ok(Answered {
         response,

@@ -51,11 +51,20 @@ fn fits(key: String) -> Option<String> {
     (key.len() <= site::LONGEST_KEY).then_some(key)
 }
 
+/// What an application may call a thing of its own, and shows a page for: `/users/jane.md`. No page
+/// loads such a file.
+const DOCUMENTS: [&str; 3] = ["application/pdf", "text/csv", "text/markdown"];
+
 /// Whether a request for `path` comes from somebody who goes to a page of an application, and not
-/// from a page that wants a file: the path names no file of a known type, and HTML is welcome.
+/// from a page that wants a file: the path names no file of a known type, and HTML is welcome, or a
+/// document, and HTML is asked for by name.
 pub fn is_navigation(path: &str, accept: Option<&str>) -> bool {
-    let html = |accept: &str| accept.contains("text/html") || accept.contains("*/*");
-    site::media_type(path).is_none() && accept.is_none_or(html)
+    let says = |kind: &str| accept.is_some_and(|accept| accept.contains(kind));
+    let by_name = says("text/html");
+    match site::media_type(path) {
+        None => by_name || says("*/*") || accept.is_none(),
+        Some(kind) => by_name && DOCUMENTS.iter().any(|document| kind.starts_with(document)),
+    }
 }
 
 #[cfg(test)]
@@ -130,6 +139,16 @@ mod tests {
             ("/users/", None, true),
             ("/assets/gone.js", Some("*/*"), false),
             ("/old.html", Some("text/html"), false),
+            ("/users/jane.md", Some("text/html,*/*;q=0.8"), true),
+            ("/files/Report.PDF", Some("text/html"), true),
+            ("/users/jane.md", Some("*/*"), false),
+            ("/users/jane.md", None, false),
+            ("/app.js.map", Some("text/html"), false),
+            ("/app.js", Some("text/html"), false),
+            ("/robots.txt", Some("text/html"), false),
+            ("/sitemap.xml", Some("text/html"), false),
+            ("/photo.png", Some("text/html"), false),
+            ("/release.zip", Some("text/html"), false),
             ("/users/7", Some("application/json"), false),
             ("/users/7", Some("image/avif,image/webp"), false),
         ] {

@@ -303,6 +303,7 @@ fn split(target: &str) -> (Option<String>, &str) {
             let host = authority
                 .rsplit_once(':')
                 .map_or(authority, |(host, _)| host);
+            let host = host.strip_suffix('.').unwrap_or(host);
             (
                 Some(host.to_ascii_lowercase()),
                 if path.is_empty() { "/" } else { path },

@@ -134,6 +134,7 @@ fn a_redirect_to_itself_is_a_loop_and_one_to_a_longer_route_is_not() {
         "/old/*",
         "https://home.example.com/old?x=1",
         "https://HOME.example.com:443/old/x/*",
+        "https://home.example.com./old",
     ] {
         let routes = json!([{"host": "home.example.com", "path": "/old", "redirect": target}]);
         assert_error(&routes, "routes[0].redirect", "again and again");

@@ -83,6 +83,11 @@ impl TryFrom<String> for PathPrefix {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
+        if text.contains('*') {
+            return Err(format!(
+                "{text:?}: a path is a prefix already: leave out the `*`"
+            ));
+        }
         let good = |byte: u8| byte.is_ascii_graphic() && !b"?#%\\;\"<>^`{|}".contains(&byte);
         let plain = text.starts_with('/')
             && text.bytes().all(good)

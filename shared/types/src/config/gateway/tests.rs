@@ -44,6 +44,20 @@ fn wrong_routes_are_named() {
 }
 
 #[test]
+fn a_star_in_a_path_is_refused_with_what_to_write_instead() {
+    for path in ["/api/*", "/*", "/a*/b"] {
+        let error = error(&json!([{"path": path, "worker": "pack"}]));
+        assert!(
+            error.contains("a path is a prefix already: leave out the `*`"),
+            "{error}"
+        );
+    }
+    // It has a meaning in where a redirect leads.
+    let redirect = json!({"routes": [{"path": "/old", "redirect": "/new/*"}]});
+    assert!(GatewayConfig::parse(redirect).is_ok());
+}
+
+#[test]
 fn a_route_that_is_there_twice_is_refused() {
     let twice = json!([
         {"host": "A.example.com", "path": "/x", "worker": "pack"},
@@ -284,6 +298,16 @@ fn an_origin_is_a_url_without_anything_that_could_lead_elsewhere() {
     );
     assert_eq!(parts("http://a:8443/x/"), owned("a:8443", "a", "/x"));
     assert_eq!(parts("http://[::1]:80/"), owned("[::1]", "[::1]", ""));
+    for host in [
+        "a.example.com.",
+        "a..example.com",
+        ".a.example.com",
+        ".",
+        "a.:8443",
+    ] {
+        let url = format!("https://{host}");
+        assert!(OriginUrl::try_from(url).is_err(), "{host}");
+    }
     assert_eq!(parts("http://[::1]:81"), owned("[::1]:81", "[::1]", ""));
 }
 

@@ -161,6 +161,10 @@ fn parse_origin(text: &str) -> Option<OriginUrl> {
     };
     let (authority, base) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let address: super::super::Address = authority.parse().ok()?;
+    // With a dot at its end it would be another name to the rules about loops; an address of IPv6 has none.
+    if address.host.split('.').any(str::is_empty) {
+        return None;
+    }
     let authority = address.to_string();
     let authority = authority.strip_suffix(own_port).unwrap_or(&authority);
     let base = match base {
