@@ -22,6 +22,8 @@ const SECRET = randomBytes(16).toString("hex");
 let endless = 0;
 /** When each path was asked for last. */
 const askedAt = new Map<string, number>();
+/** And how fresh the answer was to be. */
+const askedFor = new Map<string, string | undefined>();
 
 function pour(response: ServerResponse) {
   const chunk = Buffer.alloc(64 * 1024, "x");
@@ -67,6 +69,7 @@ const PATHS: Record<string, (response: ServerResponse, request: IncomingMessage)
 const server = createServer((request, response) => {
   const path = request.url ?? "";
   askedAt.set(path, Date.now());
+  askedFor.set(path, request.headers["cache-control"]);
   const answer = PATHS[path.split("?")[0] ?? ""] ?? ((response: ServerResponse) => response.writeHead(404).end());
   answer(response, request);
 });
@@ -178,6 +181,10 @@ for (const [id, , state, reason] of EXPECTED) {
     else assert.match(found.reason, reason);
   });
 }
+
+test("no cache on the way may answer", { timeout: TIMEOUT }, () => {
+  for (const path of ["/ok", "/moved", "/json"]) assert.equal(askedFor.get(path), "no-cache", path);
+});
 
 test("a latency is what the server took", { timeout: TIMEOUT }, () => {
   assert.ok(results["slow"].latency_ms >= 650 && results["slow"].latency_ms < 5000, JSON.stringify(results["slow"]));
