@@ -24,7 +24,7 @@ use super::{
     },
     watch::{self, Decided, News, Watched},
 };
-use crate::alerts::Alert;
+use crate::{alerts::Alert, checks};
 
 /// What was found of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,10 @@ pub fn watched(service: &Service) -> Watched {
             remind_minutes: service.remind_minutes.unwrap_or(0),
         },
         depends_on: service.depends_on.clone(),
+        patience: match &service.check {
+            Check::Ddns(check) => checks::report::patience(check),
+            _ => 0,
+        },
     }
 }
 
