@@ -49,10 +49,36 @@ async function wrong(options = {}): Promise<[number, string, Record<string, [str
 }
 
 describe("health", { timeout: TIMEOUT }, () => {
+  test("warns of runs that do not come to their end, and knows of no service any more that is not checked", async () => {
+    const past = new Clock(system, Date.now() - 20 * 60_000);
+    await past.tick();
+    // The run that writes what it found breaks off; so does each one after it.
+    await db.prepare("CREATE TRIGGER stuck BEFORE UPDATE ON book BEGIN SELECT RAISE(ABORT, 'stuck'); END").run();
+    const since = past.text;
+    await clock.tick();
+    const [code, , said] = await wrong();
+    assert.equal(code, 200);
+    assert.deepEqual(said["cron:age"], ["warn", "the cron has not run to its end for over 3 minutes"]);
+    assert.deepEqual(said["services:age"], ["warn", "no service was checked for over 3 minutes"]);
+    assert.deepEqual(said["service.web:state"], ["warn", `unknown: not checked since ${since}`]);
+    const one = await get(system, "/api/health?service=web");
+    assert.equal(one.checks["web:state"][0].output, `unknown: not checked since ${since}`);
+    assert.match((await system.request("/badge/service/web.svg")).text, /: unknown</);
+    const { state, reason, last_checked_at } = await get(system, "/api/services/web");
+    assert.deepEqual([state, reason, last_checked_at], ["unknown", `not checked since ${since}`, since]);
+    const metrics = await (await system.ddns.fetch("http://ddns.test/metrics")).text();
+    assert.doesNotMatch(metrics, /genkan_service_up\{service="web"/);
+    assert.match(metrics, /genkan_service_last_check_age_seconds\{service="web"\} 1[01]\d\d\n/);
+    await db.prepare("DROP TRIGGER stuck").run();
+    await clock.tick();
+    const [, , well] = await wrong();
+    for (const name of ["cron:age", "services:age", "service.web:state"]) assert.ok(!(name in well), name);
+  });
+
   test("joins what pack and status say of themselves", async () => {
     await clock.tick();
     const { checks } = await get(system, "/api/health");
-    for (const name of ["ops-db:responseTime", "cron:age", "ops-db:rowsWritten", "pack.packs:responseTime", "status.cron:age", "service.web:state"]) {
+    for (const name of ["ops-db:responseTime", "cron:age", "services:age", "ops-db:rowsWritten", "pack.packs:responseTime", "status.cron:age", "service.web:state"]) {
       assert.ok(name in checks, `${name} in ${Object.keys(checks)}`);
     }
     assert.ok(!("service.hidden:state" in checks));
@@ -121,6 +147,13 @@ describe("health", { timeout: TIMEOUT }, () => {
     for (const table of ["book", "ticks"]) await db.prepare(`DROP TABLE ${table}`).run();
     const [code, whole, said] = await wrong();
     assert.deepEqual([code, whole, said["ops-db:responseTime"]?.[0]], [503, "fail", "fail"]);
+    const web = await system.request("/api/health?service=web");
+    assert.match(web.headers["content-type"] ?? "", /^application\/health\+json/);
+    assert.deepEqual([web.status, web.json().status, web.json().serviceId], [503, "fail", "web"]);
+    assert.equal(web.json().checks["ops-db:responseTime"][0].status, "fail");
+    const simple = await system.request("/api/health?service=web&format=simple");
+    assert.deepEqual([simple.status, simple.json().status], [503, "error"]);
+    assertProblem(await system.request("/api/health?service=hidden"), 404, "not-found");
     const { checks } = (await system.request("/api/health")).json();
     assert.ok("pack.packs:responseTime" in checks);
     const broken = await system.request("/api/services");

@@ -44,6 +44,12 @@ impl Candidate {
     }
 }
 
+/// How many minutes pass until each of these has had its turn, were all of them due.
+pub fn turn_minutes(candidates: &[Candidate]) -> u32 {
+    let requests: u32 = candidates.iter().map(|candidate| candidate.cost).sum();
+    requests.div_ceil(CHECKS_A_RUN)
+}
+
 fn minute_of(moment: Timestamp) -> i64 {
     moment.as_seconds().div_euclid(60)
 }
