@@ -19,7 +19,11 @@ before(async () => {
     ddns: {
       hosts: [{ host: "home.example.com" }],
       services: [http("web"), http("extra", { critical: false }), http("hidden", { public: false })],
-      alerts: [{ name: "ops-chat", kind: "webhook", secret: "HOOK", url: `${site.url}/hook` }],
+      alerts: [
+        { name: "ops-chat", kind: "webhook", secret: "HOOK", url: `${site.url}/hook` },
+        { name: "no-secret", kind: "slack", secret: "FORGOTTEN" },
+        { name: "letters", kind: "email", from: "genkan@example.com", to: "me@example.com" },
+      ],
     },
     ddnsSecrets: { ALERTS: JSON.stringify({ HOOK: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }) },
   });
@@ -73,6 +77,12 @@ describe("health", { timeout: TIMEOUT }, () => {
     await clock.tick();
     const [, , well] = await wrong();
     for (const name of ["cron:age", "services:age", "service.web:state"]) assert.ok(!(name in well), name);
+  });
+
+  test("warns of a channel that lacks its secret before there is an alert", async () => {
+    assert.equal((await wrong())[2]["alerts:failing"]?.[1], "1 of 3 alert channels fail");
+    const [, , operators] = await wrong(operator());
+    assert.equal(operators["alerts:failing"]?.[1], "1 of 3 alert channels fail (no-secret: the secret ALERTS has no FORGOTTEN)");
   });
 
   test("joins what pack and status say of themselves", async () => {
@@ -135,12 +145,16 @@ describe("health", { timeout: TIMEOUT }, () => {
     await db.prepare("INSERT INTO provider_states (host, provider, error) VALUES ('home.example.com', 'mydns', 'login_status = 0')").run();
     await db.prepare("INSERT INTO provider_states (host, provider, expires_at) VALUES ('home.example.com', 'other', '2020-01-01T00:00:00Z')").run();
     const [, , anyone] = await wrong();
-    assert.match(anyone["alerts:failing"]?.[1] ?? "", /^1 of 1 alert channels fail/);
+    assert.match(anyone["alerts:failing"]?.[1] ?? "", /^2 of 3 alert channels fail/);
     assert.equal(anyone["providers:failing"]?.[1], "1 of 2 DNS providers fail; 1 of 2 DNS providers forget a host within two days");
-    for (const word of ["ops-chat", "mydns", "home.example.com", "login_status"]) assert.ok(!JSON.stringify(anyone).includes(word), word);
+    for (const word of ["ops-chat", "no-secret", "mydns", "home.example.com", "login_status"]) assert.ok(!JSON.stringify(anyone).includes(word), word);
     const [, , operators] = await wrong(operator());
     assert.match(operators["alerts:failing"]?.[1] ?? "", /ops-chat: /);
     assert.match(operators["providers:failing"]?.[1] ?? "", /home\.example\.com mydns: login_status = 0/);
+    // What nobody has tried for long says nothing more.
+    await db.prepare("UPDATE alerts SET settled_at = at").run();
+    await db.prepare("UPDATE alert_channels SET day = date('now', '-8 days')").run();
+    assert.match((await wrong())[2]["alerts:failing"]?.[1] ?? "", /^1 of 3 alert channels fail$/);
   });
 
   test("fails without its database, and only that", async () => {

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     CONFIG,
+    alerts::readiness,
     health::{self, Database, Found, Receivers, state_of},
     services::{budget, store::Store as Services, view::Viewer},
     store::Store,
@@ -147,7 +148,9 @@ async fn known<'a>(
             return (None, None);
         };
         let now = clock::now();
-        let (providers, channels) = join(store.providers(now), store.channels(config)).await;
+        let unable = readiness::unable(env, config);
+        let (providers, channels) =
+            join(store.providers(now), store.channels(config, unable, now)).await;
         (survived(providers).flatten(), survived(channels).flatten())
     };
     let (database, receivers, services) = join3(database(env), receivers, services).await;
