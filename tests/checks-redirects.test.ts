@@ -18,6 +18,9 @@ const A_RUN = 40;
 const asked: string[] = [];
 let urls: string[] = [];
 
+/** The minute of the first run: what was checked long ago is known no more. */
+const START = Math.floor(Date.now() / 60_000) * 60_000;
+
 const answer = async (request: IncomingMessage, response: ServerResponse) => {
   const path = request.url ?? "";
   asked.push(`${request.method} ${path} ${request.headers["authorization"] ?? "-"}`);
@@ -40,7 +43,7 @@ let minute = 0;
 async function run() {
   asked.length = 0;
   minute += 1;
-  await running.scheduled(new Date(Date.parse("2026-11-21T10:00:00Z") + minute * 60_000));
+  await running.scheduled(new Date(START + minute * 60_000));
   const { services } = (await request(new URL("/api/services", running.url).href)).json() as { services: any[] };
   return Object.fromEntries(services.map((service) => [service.id, service])) as Record<string, any>;
 }

@@ -18,10 +18,15 @@ import { closedPort, closesAtOnce, HTTP, listen, type Peer, sends, sendsAndClose
 
 const SECRET = randomBytes(16).toString("hex");
 
+/** The minute of the first run: what was checked long ago is known no more. */
+const START = Math.floor(Date.now() / 60_000) * 60_000;
+
 /** How many bodies without end are being sent. */
 let endless = 0;
 /** When each path was asked for last. */
 const askedAt = new Map<string, number>();
+/** And how fresh the answer was to be. */
+const askedFor = new Map<string, string | undefined>();
 
 function pour(response: ServerResponse) {
   const chunk = Buffer.alloc(64 * 1024, "x");
@@ -67,6 +72,7 @@ const PATHS: Record<string, (response: ServerResponse, request: IncomingMessage)
 const server = createServer((request, response) => {
   const path = request.url ?? "";
   askedAt.set(path, Date.now());
+  askedFor.set(path, request.headers["cache-control"]);
   const answer = PATHS[path.split("?")[0] ?? ""] ?? ((response: ServerResponse) => response.writeHead(404).end());
   answer(response, request);
 });
@@ -153,7 +159,7 @@ before(async () => {
   await running.migrate("OPS_DB", "ddns");
   // More than a run may ask: two of them reach all.
   for (let minute = 0; minute < 2; minute += 1) {
-    const scheduledTime = new Date(Date.parse("2026-11-21T10:00:00Z") + minute * 60_000);
+    const scheduledTime = new Date(START + minute * 60_000);
     await running.scheduled(scheduledTime);
   }
   const answer = await request(new URL("/api/services", running.url).href);
@@ -178,6 +184,10 @@ for (const [id, , state, reason] of EXPECTED) {
     else assert.match(found.reason, reason);
   });
 }
+
+test("no cache on the way may answer", { timeout: TIMEOUT }, () => {
+  for (const path of ["/ok", "/moved", "/json"]) assert.equal(askedFor.get(path), "no-cache", path);
+});
 
 test("a latency is what the server took", { timeout: TIMEOUT }, () => {
   assert.ok(results["slow"].latency_ms >= 650 && results["slow"].latency_ms < 5000, JSON.stringify(results["slow"]));

@@ -52,6 +52,16 @@ pub enum EmailError {
     NotTaken(String),
 }
 
+/// Whether the worker has this binding.
+pub fn is_bound(env: &Env, binding: &str) -> bool {
+    bound(env, binding).is_some()
+}
+
+fn bound(env: &Env, binding: &str) -> Option<JsValue> {
+    let bound = Reflect::get(env, &binding.into()).ok();
+    bound.filter(JsValue::is_object)
+}
+
 /// Hands a mail to the platform.
 pub async fn send(
     env: &Env,
@@ -59,10 +69,7 @@ pub async fn send(
     letter: Mail<'_>,
     timeout_ms: u32,
 ) -> Result<(), EmailError> {
-    let bound = Reflect::get(env, &binding.into()).unwrap_or(JsValue::UNDEFINED);
-    if !bound.is_object() {
-        return Err(EmailError::NoBinding);
-    }
+    let bound = bound(env, binding).ok_or(EmailError::NoBinding)?;
     let Mail {
         from,
         to,

@@ -2,6 +2,9 @@
 //!
 //! In JavaScript, since `worker::Request` brings 20 KB of settings that are not used here, and so
 //! that a body is never half read: it is read to its end or to the limit, or cancelled.
+//!
+//! The network is asked, never a cache before it: whoever checks, or asks a provider or a name server,
+//! is to hear how it is now.
 
 use std::fmt;
 
@@ -20,7 +23,9 @@ export async function exchange(service, method, url, pairs, body, milliseconds, 
   try {
     const headers = [];
     for (let i = 0; i + 1 < pairs.length; i += 2) headers.push([pairs[i], pairs[i + 1]]);
-    const request = new Request(url, { method, headers, body, redirect: 'manual', signal: controller.signal });
+    // Between workers there is no cache.
+    const fresh = service ? {} : { cache: 'no-store' };
+    const request = new Request(url, { method, headers, body, redirect: 'manual', signal: controller.signal, ...fresh });
     failure = 'connection';
     const over = new Promise((_, reject) => {
       timer = setTimeout(() => reject(late = true), milliseconds);

@@ -1,7 +1,8 @@
 //! One run of the cron, each minute: its parts one after the other, none of which depends on
-//! another's going well.
+//! another's going well. That it ran is put on record when all of them went well: a run that was
+//! ended before its end, or failed, is late in `/api/health`.
 
-use edge::{Failure, log};
+use edge::{Failure, clock, log};
 use types::Timestamp;
 use worker::Env;
 
@@ -26,13 +27,12 @@ const PRUNING: i64 = 17;
 /// Runs all parts at `now`, the moment for which the cron was due. What fails is told at the end,
 /// all of it.
 pub async fn run(env: &Env, now: Timestamp) -> Result<(), Failure> {
-    let ticked = tick(env, now).await;
+    let begun_ms = clock::millis();
     let told = tell(env, now).await;
     let left = REQUESTS - told.as_ref().map_or(CRON_REQUESTS, |sent| *sent);
     let parts = [
-        ticked,
         told.map(drop),
-        watch(env, now, left).await,
+        watch(env, now, left, begun_ms).await,
         // What this run has to tell is told in this run: it comes last.
         alerts(env, now).await,
         prune(env, now).await,
@@ -43,14 +43,9 @@ pub async fn run(env: &Env, now: Timestamp) -> Result<(), Failure> {
         .map(Failure::into_message)
         .collect();
     if failed.is_empty() {
-        return Ok(());
+        return Store::new(env).tick(now).await;
     }
     Err(Failure::internal(failed.join("; ")))
-}
-
-/// Puts on record that the cron ran.
-async fn tick(env: &Env, now: Timestamp) -> Result<(), Failure> {
-    Store::new(env).tick(now).await
 }
 
 /// Tells the providers what they lack, or have not been told for long. Gives how many requests that
@@ -84,9 +79,9 @@ async fn prune(env: &Env, now: Timestamp) -> Result<(), Failure> {
 }
 
 /// Checks the services, with at most so many requests.
-async fn watch(env: &Env, now: Timestamp, left: u32) -> Result<(), Failure> {
+async fn watch(env: &Env, now: Timestamp, left: u32, begun_ms: i64) -> Result<(), Failure> {
     let checks = services::CHECKS_A_RUN.min(left);
-    services::run(env, CONFIG.get(env)?, now, checks).await
+    services::run(env, CONFIG.get(env)?, now, checks, begun_ms).await
 }
 
 /// Sends the alerts that are due.

@@ -1,4 +1,5 @@
-//! How the system is, as `GET /api/health` says it: does the database answer, does the cron run, do
+//! How the system is, as `GET /api/health` says it: does the database answer, does the cron run to
+//! its end and check what is watched, do
 //! DNS providers and alert channels take what they are sent, how is what is watched, and what do the
 //! other workers say of themselves.
 //!
@@ -22,12 +23,15 @@ const LATE_SECONDS: i64 = 180;
 /// The part of D1's allowance, in percent, from which on there is little left.
 const NEARLY_USED: u64 = 90;
 
+/// The key of what the database says.
+const DATABASE: &str = "ops-db:responseTime";
+
 /// What the database says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Database {
     Answered {
         millis: i64,
-        /// When the cron ran last, if it ever did.
+        /// When the cron ran to its end last, if it ever did.
         ticked_at: Option<Timestamp>,
     },
     Failed,
@@ -48,6 +52,15 @@ pub struct Receivers {
 /// A service with its configuration.
 pub type Watched<'a> = (&'a Service, services::Service);
 
+/// What is watched.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Services<'a> {
+    /// When a run wrote last what it found, if one ever did.
+    pub ran_at: Option<Timestamp>,
+    /// Those that the reader may see.
+    pub visible: Vec<Watched<'a>>,
+}
+
 /// All that was found out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found<'a> {
@@ -55,8 +68,8 @@ pub struct Found<'a> {
     /// `None` where none are configured, or the database did not say.
     pub providers: Option<Receivers>,
     pub channels: Option<Receivers>,
-    /// The services that the reader may see.
-    pub services: Vec<Watched<'a>>,
+    /// `None` where none are configured, or the database did not say.
+    pub services: Option<Services<'a>>,
     /// What the others say of themselves, by their name; `None` when they say nothing.
     pub members: Vec<(&'static str, Option<Health>)>,
     pub budget: Budget,
@@ -68,16 +81,16 @@ pub struct Found<'a> {
 pub fn health(now: Timestamp, found: &Found<'_>) -> Health {
     let mut checks: BTreeMap<String, Vec<Check>> = BTreeMap::new();
     let mut add = |name: &str, check| checks.entry(name.to_owned()).or_default().push(check);
-    let store = Check::pass("OPS_DB", "datastore", now);
     match &found.database {
-        Database::Failed => {
-            let words = "the database does not answer; the log says why".to_owned();
-            let failed = store.unless(Some((HealthStatus::Fail, words)));
-            add("ops-db:responseTime", failed);
-        }
+        Database::Failed => add(DATABASE, silent_database(now)),
         Database::Answered { millis, ticked_at } => {
-            add("ops-db:responseTime", store.measured(*millis, "ms"));
-            add("cron:age", cron(now, *ticked_at));
+            let store = Check::pass("OPS_DB", "datastore", now);
+            add(DATABASE, store.measured(*millis, "ms"));
+            let words = [
+                "the cron has never run to its end",
+                "the cron has not run to its end for over 3 minutes",
+            ];
+            add("cron:age", age(now, "cron", *ticked_at, words));
             add("ops-db:rowsWritten", rows_written(now, found.budget));
         }
     }
@@ -89,7 +102,14 @@ pub fn health(now: Timestamp, found: &Found<'_>) -> Health {
         let check = receivers(now, "alerts", "alert channels", channels, found);
         add("alerts:failing", check);
     }
-    for (service, shown) in &found.services {
+    if let Some(services) = &found.services {
+        let words = [
+            "no service was ever checked",
+            "no service was checked for over 3 minutes",
+        ];
+        add("services:age", age(now, "services", services.ran_at, words));
+    }
+    for (service, shown) in found.services.iter().flat_map(|it| &it.visible) {
         let down = if service.critical {
             HealthStatus::Fail
         } else {
@@ -116,6 +136,17 @@ pub fn health(now: Timestamp, found: &Found<'_>) -> Health {
         }
     }
     Health::of("ddns", checks)
+}
+
+fn silent_database(now: Timestamp) -> Check {
+    let words = "the database does not answer; the log says why".to_owned();
+    Check::pass("OPS_DB", "datastore", now).unless(Some((HealthStatus::Fail, words)))
+}
+
+/// The health of a service that is in a database which does not answer.
+pub fn of_unread_service(now: Timestamp, id: &str) -> Health {
+    let checks = BTreeMap::from([(DATABASE.to_owned(), vec![silent_database(now)])]);
+    Health::of(id, checks)
 }
 
 /// The health of one service.
@@ -150,15 +181,15 @@ fn state(now: Timestamp, shown: &services::Service, down: HealthStatus) -> Check
     Check::pass(&shown.id, "component", at).unless(wrong)
 }
 
-fn cron(now: Timestamp, ticked_at: Option<Timestamp>) -> Check {
-    let check = Check::pass("cron", "system", now);
-    // No number in these words: they stay the same while the state does.
-    let late = |words: &str| Some((HealthStatus::Warn, words.to_owned()));
-    match ticked_at {
-        None => check.unless(late("the cron has never run")),
+/// How long ago something was done that is due each minute. `words` are what is wrong when it was
+/// never done, and when it is late: without the age, so that they stay the same while the state does.
+fn age(now: Timestamp, id: &str, done_at: Option<Timestamp>, words: [&str; 2]) -> Check {
+    let check = Check::pass(id, "system", now);
+    let [never, late] = words.map(|words| Some((HealthStatus::Warn, words.to_owned())));
+    match done_at {
+        None => check.unless(never),
         Some(at) => {
             let age = (now - at).max(0);
-            let late = late("the cron has not run for over 3 minutes");
             check
                 .measured(age, "s")
                 .unless(late.filter(|_| age > LATE_SECONDS))
@@ -234,141 +265,5 @@ pub fn state_of(health: &Health) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_seconds(1_795_255_200);
-
-    fn well() -> Found<'static> {
-        Found {
-            database: Database::Answered {
-                millis: 2,
-                ticked_at: Some(NOW),
-            },
-            providers: None,
-            channels: None,
-            services: Vec::new(),
-            members: Vec::new(),
-            budget: Budget {
-                rows_written: 10,
-                rows_read: 10,
-            },
-            for_operator: false,
-        }
-    }
-
-    fn ticked(seconds_ago: Option<i64>) -> Health {
-        let ticked_at = seconds_ago.map(|seconds| NOW.plus_seconds(-seconds));
-        let database = Database::Answered {
-            millis: 2,
-            ticked_at,
-        };
-        health(NOW, &Found { database, ..well() })
-    }
-
-    #[test]
-    fn a_late_cron_is_a_warning_and_a_dead_database_a_failure() {
-        assert_eq!(ticked(Some(0)).status, HealthStatus::Pass);
-        assert_eq!(ticked(Some(180)).status, HealthStatus::Pass);
-        assert_eq!(ticked(Some(181)).status, HealthStatus::Warn);
-        assert_eq!(ticked(None).status, HealthStatus::Warn);
-        let found = Found {
-            database: Database::Failed,
-            ..well()
-        };
-        assert_eq!(health(NOW, &found).status, HealthStatus::Fail);
-    }
-
-    #[test]
-    fn the_state_changes_with_the_status_and_not_with_time() {
-        assert_eq!(state_of(&ticked(Some(1))), state_of(&ticked(Some(60))));
-        assert_ne!(state_of(&ticked(Some(1))), state_of(&ticked(Some(600))));
-        assert_ne!(state_of(&ticked(None)), state_of(&ticked(Some(600))));
-    }
-
-    #[test]
-    fn another_worker_is_joined_under_its_name_and_its_silence_is_a_warning() {
-        let broken = Check::pass("control", "datastore", NOW)
-            .unless(Some((HealthStatus::Warn, "no control document".to_owned())));
-        let status = Health::of_named("status", [("control:document", broken)]);
-        let found = Found {
-            members: vec![("pack", None), ("status", Some(status))],
-            ..well()
-        };
-        let health = health(NOW, &found);
-        assert_eq!(health.status, HealthStatus::Warn);
-        let said = |name: &str| health.checks[name][0].output.clone().unwrap();
-        assert_eq!(said("status.control:document"), "no control document");
-        assert_eq!(said("pack:responseTime"), "pack does not answer");
-    }
-
-    #[test]
-    fn who_fails_and_why_is_for_operators_alone() {
-        let channels = Receivers {
-            count: 2,
-            failing: vec![("ops-chat".to_owned(), "answered 404".to_owned())],
-            expiring: 0,
-            waiting: 3,
-        };
-        let mut found = Found {
-            channels: Some(channels),
-            ..well()
-        };
-        let said = |found: &Found<'_>| {
-            let health = health(NOW, found);
-            assert_eq!(health.status, HealthStatus::Warn);
-            health.checks["alerts:failing"][0].output.clone().unwrap()
-        };
-        assert_eq!(
-            said(&found),
-            "1 of 2 alert channels fail; what they were to be told waits"
-        );
-        found.for_operator = true;
-        assert!(said(&found).contains("ops-chat: answered 404"));
-    }
-
-    #[test]
-    fn a_budget_that_is_nearly_used_is_a_warning() {
-        let budget = Budget {
-            rows_written: 90_000,
-            rows_read: 0,
-        };
-        let found = Found { budget, ..well() };
-        assert_eq!(health(NOW, &found).status, HealthStatus::Warn);
-    }
-
-    fn shown(state: ServiceState) -> services::Service {
-        services::Service {
-            id: "web".to_owned(),
-            name: "Website".to_owned(),
-            group: None,
-            kind: "http".to_owned(),
-            state,
-            since: None,
-            latency_ms: Some(20),
-            last_checked_at: Some(NOW),
-            uptime: services::Uptime::default(),
-            reason: Some("timeout: no answer".to_owned()),
-            depends_on: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_service_fails_when_it_is_down() {
-        for (state, status) in [
-            (ServiceState::Up, HealthStatus::Pass),
-            (ServiceState::Paused, HealthStatus::Pass),
-            (ServiceState::Maintenance, HealthStatus::Pass),
-            (ServiceState::Degraded, HealthStatus::Warn),
-            (ServiceState::Unknown, HealthStatus::Warn),
-            (ServiceState::Down, HealthStatus::Fail),
-        ] {
-            let health = of_service(NOW, &shown(state));
-            assert_eq!(health.status, status, "{state:?}");
-            assert_eq!(health.service_id, "web");
-            let check = &health.checks["web:state"][0];
-            assert_eq!(check.output.is_none(), status == HealthStatus::Pass);
-            assert_eq!(health.checks["web:responseTime"].len(), 1);
-        }
-    }
-}
+#[path = "health_tests.rs"]
+mod tests;

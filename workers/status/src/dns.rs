@@ -49,18 +49,9 @@ pub fn read(body: &str, kind: RecordType) -> Result<Answer, DnsError> {
     })
 }
 
-/// Where a service is: the record of the lowest priority and, among those, of the largest weight.
-///
-/// A client draws by weight; who watches a server has to look at the same one each time, and most
-/// players are on this one.
+/// Where a service is.
 pub fn chosen(records: &[String]) -> Option<SrvRecord> {
-    let records = records.iter().filter_map(|record| Srv::read(record));
-    let best = records.min_by(|a, b| {
-        let order = |srv: &Srv| (srv.priority, u16::MAX - srv.weight);
-        order(a)
-            .cmp(&order(b))
-            .then_with(|| (&a.target, a.port).cmp(&(&b.target, b.port)))
-    })?;
+    let best = Srv::chosen(records)?;
     Some(SrvRecord {
         host: best.target,
         port: best.port,

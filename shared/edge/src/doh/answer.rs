@@ -218,6 +218,20 @@ impl Srv {
             target,
         })
     }
+
+    /// Of a service's records the one of the lowest priority and, among those, of the largest weight.
+    ///
+    /// A client draws by weight; who watches a server has to look at the same one each time, and most
+    /// clients are on this one.
+    pub fn chosen(records: &[String]) -> Option<Self> {
+        let records = records.iter().filter_map(|record| Self::read(record));
+        records.min_by(|a, b| {
+            let order = |srv: &Self| (srv.priority, u16::MAX - srv.weight);
+            order(a)
+                .cmp(&order(b))
+                .then_with(|| (&a.target, a.port).cmp(&(&b.target, b.port)))
+        })
+    }
 }
 
 impl fmt::Display for Srv {

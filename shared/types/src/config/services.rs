@@ -61,13 +61,13 @@ pub struct Service {
     pub name: String,
     pub group: Option<String>,
     pub check: Check,
-    /// From one check to the next.
+    /// From one check to the next. This and the next two are of kinds that are asked.
     pub interval_minutes: u32,
     /// For the whole check, in milliseconds.
     pub timeout_ms: u32,
     /// A good answer that takes longer than this is `degraded`.
     pub max_latency_ms: Option<u32>,
-    /// Failed checks in a row that mean down.
+    /// Failed checks in a row that mean down; 1 for what is not asked, whose patience is its period.
     pub failures: u32,
     /// Good checks in a row that mean up again.
     pub successes: u32,

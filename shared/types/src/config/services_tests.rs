@@ -143,6 +143,22 @@ fn what_is_missing_wrong_or_of_another_kind_is_named() {
             "max_latency_ms: kind \"heartbeat\"",
         ),
         (
+            json!({"kind": "heartbeat", "period_minutes": 5, "interval_minutes": 2}),
+            "interval_minutes: kind \"heartbeat\"",
+        ),
+        (
+            json!({"kind": "heartbeat", "period_minutes": 5, "successes": 2}),
+            "successes: kind \"heartbeat\"",
+        ),
+        (
+            json!({"kind": "ddns", "host": "home.example.com", "period_minutes": 5, "failures": 3}),
+            "failures: kind \"ddns\"",
+        ),
+        (
+            json!({"kind": "ddns", "host": "home.example.com", "period_minutes": 5, "timeout_ms": 5000}),
+            "timeout_ms: kind \"ddns\"",
+        ),
+        (
             json!({"kind": "ddns", "host": "home.example.com"}),
             "period_minutes: is missing",
         ),

@@ -24,6 +24,7 @@ use super::{
     Alert, channel,
     outbox::{self, Claimed},
     plan::{self, Attempt, Due},
+    readiness,
     render::{self, Message},
 };
 
@@ -32,7 +33,7 @@ pub use super::outbox::channels;
 
 const BINDING: &str = "OPS_DB";
 /// The binding that sends e-mail.
-const EMAIL: &str = "ALERT_EMAIL";
+pub const EMAIL: &str = "ALERT_EMAIL";
 /// How many alerts one run sends at most: each is a request, of which a run has 50.
 const MAX_A_RUN: usize = 6;
 /// How long a receiver may take.
@@ -68,7 +69,8 @@ pub async fn deliver_due(env: &Env, config: &DdnsConfig, now: Timestamp) -> Resu
     outbox::note(&database, &notes, now).await
 }
 
-fn secrets(env: &Env) -> Result<channel::Secrets, String> {
+/// The secret of the channels; the error says what is wrong with it.
+pub fn secrets(env: &Env) -> Result<channel::Secrets, String> {
     match env.secret(channel::SECRET) {
         Ok(secret) => channel::Secrets::parse(&secret.to_string()),
         // Not all channels need one.
@@ -150,9 +152,7 @@ impl Run<'_> {
             let sent = email::send(self.env, EMAIL, letter, TIMEOUT_MS).await;
             return match sent {
                 Ok(()) => Attempt::Delivered,
-                Err(EmailError::NoBinding) => {
-                    failing(format!("there is no send_email binding {EMAIL}"))
-                }
+                Err(EmailError::NoBinding) => failing(readiness::no_binding()),
                 Err(EmailError::NotTaken(words)) => {
                     log::error(&format!("alerts {}", channel.name), &words);
                     failing("the platform does not take the mail".to_owned())

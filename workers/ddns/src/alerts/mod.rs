@@ -10,6 +10,7 @@ pub mod channel;
 pub mod deliver;
 pub mod outbox;
 pub mod plan;
+pub mod readiness;
 pub mod render;
 pub mod text;
 

@@ -62,7 +62,7 @@ const PURGE: &str = "DELETE FROM alerts WHERE settled_at < ?1";
 
 /// How every channel does that was ever tried, with what waits for it.
 const CHANNELS: &str = "\
-SELECT channel, last_ok_at, failing_since, error,
+SELECT channel, last_ok_at, failing_since, error, day AS tried_on,
        (SELECT count(*) FROM alerts WHERE alerts.channel = alert_channels.channel AND settled_at IS NULL) AS pending
 FROM alert_channels ORDER BY channel";
 
@@ -75,6 +75,8 @@ pub struct ChannelState {
     pub failing_since: Option<Timestamp>,
     /// Why it fails; names no secret.
     pub error: Option<String>,
+    /// The day of the last attempt: `2026-11-21`.
+    pub tried_on: String,
     /// How many alerts wait for it.
     pub pending: u32,
 }

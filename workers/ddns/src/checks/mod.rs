@@ -142,6 +142,8 @@ pub async fn check<N: Network>(
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod minecraft_tests;
+#[cfg(test)]
 mod silence_tests;
 #[cfg(test)]
 mod tests;

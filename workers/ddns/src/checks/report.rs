@@ -4,10 +4,14 @@ use types::{Timestamp, config::services::DdnsCheck};
 
 use super::{Facts, Outcome};
 
-/// Up while the host's last report is younger than two periods: one may be lost.
+/// How long the host may be silent, in seconds: two periods, for one report may be lost.
+pub fn patience(check: &DdnsCheck) -> i64 {
+    2 * 60 * i64::from(check.period_minutes)
+}
+
+/// Up while the host's last report is younger than that.
 pub fn outcome(check: &DdnsCheck, facts: &Facts, now: Timestamp) -> Outcome {
-    let patience = 2 * 60 * i64::from(check.period_minutes);
-    if now - facts.last.unwrap_or(facts.since) <= patience {
+    if now - facts.last.unwrap_or(facts.since) <= patience(check) {
         return Outcome::up(None);
     }
     let words = match facts.last {

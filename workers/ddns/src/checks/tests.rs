@@ -31,7 +31,7 @@ pub fn secrets() -> Secrets {
     Secrets::parse(r#"{"NAS":"Bearer hunter2hunter2"}"#).unwrap()
 }
 
-fn look(memory: &Memory, service: &Service) -> Outcome {
+pub fn look(memory: &Memory, service: &Service) -> Outcome {
     let facts = Facts::none(NOW);
     block_on(check(&memory, service, &secrets(), &facts, NOW))
 }
@@ -232,13 +232,13 @@ fn a_failed_request_says_how_without_saying_where() {
     }
 }
 
-fn talking(acts: &[Act]) -> Memory {
+pub fn talking(acts: &[Act]) -> Memory {
     let mut memory = Memory::new();
     memory.dialled = Ok(acts.to_vec());
     memory
 }
 
-fn says(text: &str) -> Act {
+pub fn says(text: &str) -> Act {
     Act::Says(text.as_bytes().to_vec())
 }
 
@@ -277,33 +277,6 @@ fn a_port_is_up_when_it_opens_and_says_what_is_expected() {
         outcome.reason.as_deref(),
         Some("timeout: no answer within the time")
     );
-}
-
-#[test]
-fn a_minecraft_server_is_up_when_it_answers_a_status_request() {
-    let server = service(json!({"kind": "minecraft", "address": "mc.example.com"}));
-    let status = include_bytes!("../../../../fixtures/ping/status-response.bin");
-    let memory = talking(&[Act::Says(status.to_vec())]);
-    assert_eq!(look(&memory, &server), Outcome::up(Some(7)));
-    assert_eq!(
-        *memory.asked.borrow(),
-        ["dial mc.example.com 25565", "hang up"]
-    );
-    for (acts, code) in [
-        (vec![Act::Closes], "closed-before-status"),
-        (vec![Act::Hangs], "timeout"),
-        (vec![says("HTTP/1.1 400 Bad Request\r\n\r\n")], "bad-frame"),
-        (
-            vec![Act::Says(status[..100].to_vec()), Act::Closes],
-            "bad-frame",
-        ),
-    ] {
-        let outcome = look(&talking(&acts), &server);
-        assert_eq!(
-            (outcome.verdict, outcome.code()),
-            (Verdict::Down, Some(code))
-        );
-    }
 }
 
 #[test]

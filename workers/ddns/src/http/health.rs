@@ -3,22 +3,23 @@
 
 use std::{convert::Infallible, rc::Rc};
 
-use edge::{Failure, Fresh, clock, log, not_found, peer, reply};
+use edge::{Failure, Fresh, clock, log, peer, reply};
 use futures::future::{join, join3};
 use types::{
     Code,
-    config::DdnsConfig,
+    config::{DdnsConfig, services::Service},
     health::{HEALTH_JSON, Health, HealthStatus, SimpleHealth},
 };
 use worker::{Env, Request, Response};
 
 use super::{
     query::parameter,
-    services::{present, viewer},
+    services::{present, seen, viewer},
     uncached,
 };
 use crate::{
     CONFIG,
+    alerts::readiness,
     health::{self, Database, Found, Receivers, state_of},
     services::{budget, store::Store as Services, view::Viewer},
     store::Store,
@@ -54,7 +55,10 @@ pub async fn health(request: &Request, env: &Env) -> Result<Response, Failure> {
     let service = parameter(request, "service").filter(|service| !service.is_empty());
     let health = match service {
         None => whole(&viewer, env, config).await,
-        Some(id) => of_service(&id, &viewer, env, config).await?,
+        Some(id) => {
+            let service = seen(config, &id, &viewer)?;
+            of_service(service, &viewer, env, config).await
+        }
     };
     answer(request, simple, &viewer, &health)
 }
@@ -84,21 +88,11 @@ fn answer(
     super::services::for_viewer(response, viewer)
 }
 
-async fn of_service(
-    id: &str,
-    viewer: &Viewer,
-    env: &Env,
-    config: &DdnsConfig,
-) -> Result<Health, Failure> {
-    let mut services = config.services.iter();
-    let service = services
-        .find(|service| service.id.as_str() == id && viewer.sees(service))
-        .ok_or_else(|| not_found("such service"))?;
-    let present = present(env, config).await?;
-    Ok(health::of_service(
-        present.now,
-        &present.show(service, viewer),
-    ))
+async fn of_service(service: &Service, viewer: &Viewer, env: &Env, config: &DdnsConfig) -> Health {
+    match survived(present(env, config).await) {
+        Some(present) => health::of_service(present.now, &present.show(service, viewer)),
+        None => health::of_unread_service(clock::now(), service.id.as_str()),
+    }
 }
 
 async fn whole(viewer: &Viewer, env: &Env, config: &DdnsConfig) -> Health {
@@ -133,17 +127,20 @@ async fn known<'a>(
 ) -> (
     Database,
     (Option<Receivers>, Option<Receivers>),
-    Vec<health::Watched<'a>>,
+    Option<health::Services<'a>>,
 ) {
     let services = async {
         if config.services.is_empty() {
-            return Some(Vec::new());
+            return Some(None);
         }
         let present = survived(present(env, config).await)?;
         let shown = present
             .visible(viewer)
             .map(|service| (service, present.show(service, viewer)));
-        Some(shown.collect())
+        Some(Some(health::Services {
+            ran_at: present.ran_at(),
+            visible: shown.collect(),
+        }))
     };
     let receivers = async {
         let store = survived(Services::new(env));
@@ -151,12 +148,14 @@ async fn known<'a>(
             return (None, None);
         };
         let now = clock::now();
-        let (providers, channels) = join(store.providers(now), store.channels(config)).await;
+        let unable = readiness::unable(env, config);
+        let (providers, channels) =
+            join(store.providers(now), store.channels(config, unable, now)).await;
         (survived(providers).flatten(), survived(channels).flatten())
     };
     let (database, receivers, services) = join3(database(env), receivers, services).await;
     let Some(services) = services else {
-        return (Database::Failed, receivers, Vec::new());
+        return (Database::Failed, receivers, None);
     };
     (database, receivers, services)
 }

@@ -24,7 +24,7 @@ use super::{
     },
     watch::{self, Decided, News, Watched},
 };
-use crate::alerts::Alert;
+use crate::{alerts::Alert, checks};
 
 /// What was found of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,22 +49,20 @@ pub fn silenced(services: &[Service], silences: &[Silence], now: Timestamp) -> N
     news
 }
 
-/// The rules of a service. For those that nobody asks, lateness has a grace of its own, and what
-/// says that it failed has failed.
+/// The rules of a service.
 pub fn watched(service: &Service) -> Watched {
-    let (failures, successes) = if service.kind().is_active() {
-        (service.failures, service.successes)
-    } else {
-        (1, 1)
-    };
     Watched {
         id: service.id.clone(),
         rules: Rules {
-            failures,
-            successes,
+            failures: service.failures,
+            successes: service.successes,
             remind_minutes: service.remind_minutes.unwrap_or(0),
         },
         depends_on: service.depends_on.clone(),
+        patience: match &service.check {
+            Check::Ddns(check) => checks::report::patience(check),
+            _ => 0,
+        },
     }
 }
 

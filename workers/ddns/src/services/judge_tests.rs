@@ -13,7 +13,7 @@ fn config() -> DdnsConfig {
         "services": [
             web,
             tcp("nas"),
-            {"id": "home", "kind": "ddns", "host": "home.example.com", "period_minutes": 5, "failures": 5},
+            {"id": "home", "kind": "ddns", "host": "home.example.com", "period_minutes": 5},
         ],
     }))
     .unwrap()

@@ -1,9 +1,9 @@
 //! One run of the cron: what is due is checked, all is judged, and what came of it is written in one
 //! transaction. The same event twice, or a run that was overtaken, writes nothing.
 //!
-//! Six checks are under way at a time, each with a time-out of its own; after
-//! [`schedule::BEGIN_WITHIN_MS`] no other is begun, so that a run is over before its minute is. What
-//! was not reached is first the next time.
+//! Six checks are under way at a time, each with a time-out of its own. [`schedule::BEGIN_WITHIN_MS`]
+//! after the cron began no other is begun, however long what came before took, so that all of them are
+//! over, and written down, before the minute is. What was not reached is first the next time.
 
 use std::{cell::Cell, collections::BTreeMap, time::Duration};
 
@@ -36,12 +36,14 @@ const WINDOWS_EVERY: i64 = 60;
 /// minutes; one that is due longer before has a clock that was wrong.
 const LATE_DELIVERY: i64 = 60;
 
-/// Runs at `now`, the moment for which the cron was due; makes at most `requests` requests.
+/// Runs at `now`, the moment for which the cron was due; makes at most `requests` requests. The cron
+/// began at `begun_ms` of the clock.
 pub async fn run(
     env: &Env,
     config: &DdnsConfig,
     now: Timestamp,
     requests: u32,
+    begun_ms: i64,
 ) -> Result<(), Failure> {
     if config.services.is_empty() {
         return Ok(());
@@ -82,7 +84,7 @@ pub async fn run(
         let mut services = config.services.iter();
         services.find(|service| service.id == candidate.id)
     });
-    for asked in ask(env, config, planned.collect(), requests, now).await {
+    for asked in ask(env, config, planned.collect(), requests, now, begun_ms).await {
         if let Some(entry) = book.services.get_mut(&asked.id) {
             entry.asked(asked.requests, asked.found.is_none());
         }
@@ -142,14 +144,14 @@ async fn ask(
     services: Vec<&Service>,
     requests: u32,
     now: Timestamp,
+    begun_ms: i64,
 ) -> Vec<Asked> {
     let secrets = secrets(env);
     let left = Cell::new(requests);
-    let begun = clock::millis();
     let checks = services.into_iter().map(|service| {
         let (secrets, left) = (&secrets, &left);
         async move {
-            if left.get() == 0 || clock::millis() - begun > schedule::BEGIN_WITHIN_MS {
+            if left.get() == 0 || clock::millis() - begun_ms > schedule::BEGIN_WITHIN_MS {
                 return None;
             }
             let network = Outside {

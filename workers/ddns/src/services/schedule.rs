@@ -12,7 +12,8 @@ use types::{ServiceId, Timestamp};
 pub const CHECKS_A_RUN: u32 = 40;
 /// How many checks are under way at the same time: so many connections are allowed.
 pub const AT_ONCE: usize = 6;
-/// After so long no further check is begun, in milliseconds. The longest may take 10 seconds.
+/// So long after the cron began no further check is begun, in milliseconds. The longest may take 10
+/// seconds.
 pub const BEGIN_WITHIN_MS: i64 = 38_000;
 
 /// A service that asks the network.
@@ -42,6 +43,12 @@ impl Candidate {
         }
         last + i64::from(self.interval_minutes)
     }
+}
+
+/// How many minutes pass until each of these has had its turn, were all of them due.
+pub fn turn_minutes(candidates: &[Candidate]) -> u32 {
+    let requests: u32 = candidates.iter().map(|candidate| candidate.cost).sum();
+    requests.div_ceil(CHECKS_A_RUN)
 }
 
 fn minute_of(moment: Timestamp) -> i64 {

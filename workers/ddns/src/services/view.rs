@@ -1,7 +1,10 @@
 //! What readers see of services: states as a run of the cron would find them at this moment without
 //! asking anybody, for the eyes that may see them. Pure.
+//!
+//! Should no run check a service any more, what was seen last is not said for ever: what is up or
+//! degraded becomes unknown. What is down stays so until it is seen otherwise, as its incident does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use types::{
     ServiceId, Timestamp,
@@ -14,8 +17,12 @@ use super::{
     book::{Book, Entry, FLUSH_MINUTES, MINUTE},
     facts,
     judge::{self, Found},
+    schedule,
     store::run::Before,
 };
+
+/// How much later than its turn a service may be checked, in minutes: runs may be cut short.
+const OVERDUE_MINUTES: u32 = 10;
 
 /// Who reads.
 #[derive(Debug, Clone)]
@@ -83,6 +90,7 @@ impl<'a> Present<'a> {
             })
             .collect();
         let news = judge::silenced(&config.services, &silences, now);
+        let paused = news.paused.clone();
         // What a look counts and dates is not kept: the next run does that.
         let kept = book.clone();
         judge::judge(config, &mut book, news, &found, &incidents, now);
@@ -93,6 +101,8 @@ impl<'a> Present<'a> {
                 entry.machine = machine;
             }
         }
+        book.minute = kept.minute;
+        forget(&mut book, &config.services, &paused, now);
         Self { config, book, now }
     }
 
@@ -103,6 +113,12 @@ impl<'a> Present<'a> {
     /// How often the book was flushed to the history: what was read of that before is older.
     pub const fn flushes(&self) -> i64 {
         self.book.minute.div_euclid(FLUSH_MINUTES as i64)
+    }
+
+    /// When a run wrote last what it found: the minute that it was due.
+    pub fn ran_at(&self) -> Option<Timestamp> {
+        let minute = Some(self.book.minute).filter(|minute| *minute > 0);
+        minute.map(|minute| Timestamp::from_seconds(minute * MINUTE))
     }
 
     pub fn state(&self, id: &ServiceId) -> ServiceState {
@@ -147,6 +163,27 @@ impl<'a> Present<'a> {
     }
 }
 
+/// Says of those that are checked no more that nobody knows how they are.
+fn forget(book: &mut Book, services: &[Service], paused: &BTreeSet<ServiceId>, now: Timestamp) {
+    let candidates = judge::candidates(services, book, paused);
+    let patience = schedule::turn_minutes(&candidates) + OVERDUE_MINUTES;
+    for candidate in candidates {
+        let Some(at) = candidate.checked_at else {
+            continue;
+        };
+        let minutes = i64::from(candidate.interval_minutes + patience);
+        let Some(entry) = book.services.get_mut(&candidate.id) else {
+            continue;
+        };
+        let machine = &mut entry.machine;
+        let is_well = matches!(machine.state, ServiceState::Up | ServiceState::Degraded);
+        if is_well && now - at > minutes * MINUTE {
+            (machine.state, machine.since) = (ServiceState::Unknown, at);
+            machine.reason = Some(format!("not checked since {at}"));
+        }
+    }
+}
+
 /// An incident as a viewer may see it: who did something is for operators.
 pub fn incident(mut incident: Incident, viewer: &Viewer) -> Incident {
     if matches!(viewer, Viewer::Anyone) {
@@ -158,3 +195,7 @@ pub fn incident(mut incident: Incident, viewer: &Viewer) -> Incident {
     }
     incident
 }
+
+#[cfg(test)]
+#[path = "view_tests.rs"]
+mod tests;

@@ -6,8 +6,9 @@
 //! - *out*: one of them is down, or unknown since something it depends on is out;
 //! - *suspect*: one of them has failed but not often enough, or the service itself fails and there is
 //!   no evidence yet, from after its first failure, that the dependency is alive. A service is not
-//!   said to be down meanwhile, for at most [`HELD_SECONDS`]: when a home line goes, the services
-//!   behind it are the first to notice;
+//!   said to be down meanwhile, for at most [`HELD_SECONDS`], or the patience of the dependency and
+//!   [`SLACK_SECONDS`] if that is longer: when a home line goes, the services behind it are the first
+//!   to notice;
 //! - it *holds* otherwise. A paused dependency says nothing and so holds.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +17,11 @@ use types::{ServiceId, Timestamp, services::ServiceState};
 
 use super::machine::{Closing, Decision, Input, Level, Line, Machine, Outcome, Rules};
 
-/// How long a failing service waits at most for news of what it depends on, in seconds.
+/// How long a failing service waits for news of what it depends on, in seconds; longer for one that
+/// may be silent for longer.
 pub const HELD_SECONDS: i64 = 30 * 60;
+/// How long it takes until a silence that has lasted too long is a state, in seconds.
+pub const SLACK_SECONDS: i64 = 2 * 60;
 
 /// What a round has to know of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +29,15 @@ pub struct Watched {
     pub id: ServiceId,
     pub rules: Rules,
     pub depends_on: Vec<ServiceId>,
+    /// How long a line may be silent before it is down, in seconds; 0 for what is no line.
+    pub patience: i64,
+}
+
+impl Watched {
+    /// How long a failing service waits at most for news of this one, in seconds.
+    fn holds(&self) -> i64 {
+        HELD_SECONDS.max(self.patience + SLACK_SECONDS)
+    }
 }
 
 /// What happened since the round before.
@@ -57,7 +70,8 @@ pub fn round(
         }
         stays
     });
-    let mut lines: BTreeMap<&ServiceId, Line> = BTreeMap::new();
+    // How it stands with what each depends on, and how long a failing service waits for news of it.
+    let mut lines: BTreeMap<&ServiceId, (Line, i64)> = BTreeMap::new();
     for service in in_order(watched) {
         let id = &service.id;
         let mut machine = machines.remove(id).unwrap_or(Machine::new(now));
@@ -66,8 +80,9 @@ pub fn round(
             .depends_on
             .iter()
             .filter_map(|on| {
-                let line = lines.get(on)?;
-                Some(seen_through(machines.get(on)?, *line, failing_since, now))
+                let (line, held) = *lines.get(on)?;
+                let dependency = machines.get(on)?;
+                Some(seen_through(dependency, line, held, failing_since, now))
             })
             .max()
             .unwrap_or(Line::Holds);
@@ -82,7 +97,10 @@ pub fn round(
         let decisions = machine.step(service.rules, &input);
         decided.extend(decisions.into_iter().map(|decision| (id.clone(), decision)));
         machines.insert(id.clone(), machine);
-        lines.insert(id, line);
+        // Behind a line that may be silent for long, what stands between waits as long.
+        let on = service.depends_on.iter();
+        let longest = on.filter_map(|on| Some(lines.get(on)?.1)).max();
+        lines.insert(id, (line, service.holds().max(longest.unwrap_or(0))));
     }
     decided
 }
@@ -100,10 +118,12 @@ fn failing_since(
     }
 }
 
-/// What a dependency, with its own line, means for a service that has been failing since then.
+/// What a dependency, with its own line, means for a service that has been failing since then and
+/// waits for news for at most `held` seconds.
 fn seen_through(
     dependency: &Machine,
     line: Line,
+    held: i64,
     failing_since: Option<Timestamp>,
     now: Timestamp,
 ) -> Line {
@@ -119,7 +139,7 @@ fn seen_through(
     let is_alive = dependency.failed == 0
         && line == Line::Holds
         && dependency.good_at.is_some_and(|at| at >= since);
-    if is_alive || now - since > HELD_SECONDS {
+    if is_alive || now - since > held {
         Line::Holds
     } else {
         Line::Suspect

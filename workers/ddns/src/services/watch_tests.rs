@@ -20,6 +20,7 @@ fn watched(name: &str, depends_on: &[&str]) -> Watched {
             remind_minutes: 0,
         },
         depends_on: depends_on.iter().map(|on| id(on)).collect(),
+        patience: 0,
     }
 }
 
@@ -31,8 +32,10 @@ fn outcome(level: Level, at: i64) -> Outcome {
     }
 }
 
-/// A home line that reports every 5 minutes, and 20 services behind it.
+/// A home line that reports every so many minutes, and 20 services behind it, one of them behind
+/// another.
 struct House {
+    period: i64,
     watched: Vec<Watched>,
     machines: BTreeMap<ServiceId, Machine>,
     minute: i64,
@@ -40,16 +43,17 @@ struct House {
 }
 
 impl House {
-    const PERIOD: i64 = 5;
-
-    fn new() -> Self {
+    fn new(period: i64) -> Self {
         let mut watched: Vec<_> = (0..20)
             .map(|number| watched(&format!("behind-{number}"), &["home"]))
             .collect();
+        watched[19].depends_on = vec![id("behind-18")];
         let mut home = self::watched("home", &[]);
         home.rules.failures = 1;
+        home.patience = 2 * period * MINUTE;
         watched.push(home);
         Self {
+            period,
             watched,
             machines: BTreeMap::new(),
             minute: 0,
@@ -60,10 +64,10 @@ impl House {
     /// A minute in which the line is there or not, and these services fail by themselves.
     fn pass(&mut self, line: bool, broken: &[usize]) -> Vec<Decided> {
         self.minute += 1;
-        if line && self.minute % Self::PERIOD == 0 {
+        if line && self.minute % self.period == 0 {
             self.reported = self.minute;
         }
-        let overdue = self.minute - self.reported >= 2 * Self::PERIOD;
+        let overdue = self.minute - self.reported > 2 * self.period;
         let level = |fails: bool| if fails { Level::Down } else { Level::Up };
         let mut news = News::default();
         let home = outcome(level(overdue), self.reported * MINUTE);
@@ -95,38 +99,46 @@ fn alerts(decided: &[Decided]) -> Vec<(&str, Level)> {
         .collect()
 }
 
-#[test]
-fn when_the_home_line_goes_one_alert_is_sent_and_not_twenty() {
-    // Wherever in its period it goes.
-    for lead in 20..25 {
-        let mut house = House::new();
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// However often it reports, and wherever in its period it goes.
+    #[test]
+    fn when_the_home_line_goes_one_alert_is_sent_and_not_twenty(
+        period in prop_oneof![1_i64..30, 1_i64..200],
+        lead in 1_i64..200,
+    ) {
+        let mut house = House::new(period);
         for _ in 0..lead {
-            assert_eq!(alerts(&house.pass(true, &[])), []);
+            let told = house.pass(true, &[]);
+            prop_assert_eq!(alerts(&told), []);
         }
         let mut told = Vec::new();
-        for _ in 0..60 {
+        for _ in 0..2 * period + 60 {
             told.extend(house.pass(false, &[]));
         }
-        assert_eq!(alerts(&told), [("home", Level::Down)], "{lead}");
-        assert_eq!(house.state("behind-7"), ServiceState::Unknown);
+        prop_assert_eq!(alerts(&told), [("home", Level::Down)]);
+        for name in ["behind-7", "behind-19"] {
+            prop_assert_eq!(house.state(name), ServiceState::Unknown);
+        }
         let mut told = Vec::new();
-        for _ in 0..20 {
+        for _ in 0..period + 20 {
             told.extend(house.pass(true, &[]));
         }
-        assert_eq!(alerts(&told), [("home", Level::Up)], "{lead}");
-        assert_eq!(house.state("behind-7"), ServiceState::Up);
+        prop_assert_eq!(alerts(&told), [("home", Level::Up)]);
+        prop_assert_eq!(house.state("behind-7"), ServiceState::Up);
     }
 }
 
 #[test]
 fn a_service_that_fails_alone_is_told_with_the_next_report_of_the_line() {
-    for lead in 20..25 {
-        let mut house = House::new();
+    for (period, lead) in (20..25).map(|lead| (5, lead)).chain([(45, 50), (45, 80)]) {
+        let mut house = House::new(period);
         for _ in 0..lead {
             house.pass(true, &[]);
         }
         let mut told = Vec::new();
-        for _ in 0..=House::PERIOD {
+        for _ in 0..=period {
             told.extend(house.pass(true, &[3]));
         }
         assert_eq!(alerts(&told), [("behind-3", Level::Down)], "{lead}");
@@ -259,6 +271,7 @@ fn services() -> impl Strategy<Value = Vec<Watched>> {
                     .filter(|on_index| on[*on_index])
                     .map(|on_index| id(NAMES[on_index]))
                     .collect(),
+                patience: 0,
             }
         };
         made.into_iter().enumerate().map(service).collect()

@@ -24,12 +24,12 @@ impl Store {
         Self(env.clone())
     }
 
-    /// Puts on record that the cron ran.
+    /// Puts on record that the cron ran to its end.
     pub async fn tick(&self, now: Timestamp) -> Result<(), Failure> {
         self.one(sql::TICK, &now.to_string()).await.map(drop)
     }
 
-    /// When the cron ran last.
+    /// When the cron ran to its end last: the minute that it was due.
     pub async fn ticked_at(&self) -> Result<Option<Timestamp>, Failure> {
         let at = self.one(sql::LAST_TICK, TICKER).await?;
         at.map(|at| parsed(&format!("\"{at}\""))).transpose()

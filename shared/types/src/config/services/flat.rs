@@ -29,10 +29,6 @@ pub(super) struct Flat {
     name: Option<String>,
     group: Option<String>,
     kind: ServiceKind,
-    interval_minutes: Option<u32>,
-    timeout_ms: Option<u32>,
-    failures: Option<u32>,
-    successes: Option<u32>,
     remind_minutes: Option<u32>,
     #[serde(default)]
     depends_on: Vec<ServiceId>,
@@ -55,6 +51,10 @@ pub(super) struct Flat {
     header: Option<BTreeMap<String, String>>,
     redirect: Option<Redirect>,
     // http, tcp, minecraft, dns
+    interval_minutes: Option<u32>,
+    timeout_ms: Option<u32>,
+    failures: Option<u32>,
+    successes: Option<u32>,
     max_latency_ms: Option<u32>,
     // tcp, minecraft
     address: Option<Address>,
@@ -109,7 +109,17 @@ impl TryFrom<Flat> for Service {
 
     fn try_from(mut flat: Flat) -> Result<Self, String> {
         let check = flat.take_check()?;
-        let max_latency_ms = flat.max_latency_ms.take_if(|_| flat.kind.is_active());
+        // Only what is asked has these; what lets hear of itself is judged at once.
+        let mut taken = |key: fn(&mut Flat) -> &mut Option<u32>| {
+            let is_active = flat.kind.is_active();
+            key(&mut flat).take_if(|_| is_active)
+        };
+        let max_latency_ms = taken(|flat| &mut flat.max_latency_ms);
+        let interval_minutes = taken(|flat| &mut flat.interval_minutes).unwrap_or(1);
+        let timeout_ms = taken(|flat| &mut flat.timeout_ms).unwrap_or(5000);
+        let successes = taken(|flat| &mut flat.successes).unwrap_or(1);
+        let failures = taken(|flat| &mut flat.failures);
+        let failures = failures.unwrap_or(if flat.kind.is_active() { 2 } else { 1 });
         flat.nothing_left()?;
         let name = flat.name.unwrap_or_else(|| flat.id.to_string());
         let group = flat.group.as_deref();
@@ -130,18 +140,13 @@ impl TryFrom<Flat> for Service {
             name,
             group: flat.group,
             check,
-            interval_minutes: minutes("interval_minutes", flat.interval_minutes.unwrap_or(1))?,
+            interval_minutes: minutes("interval_minutes", interval_minutes)?,
             max_latency_ms: max_latency_ms
                 .map(|limit| within("max_latency_ms", limit, 1, MAX_TIMEOUT_MS))
                 .transpose()?,
-            timeout_ms: within(
-                "timeout_ms",
-                flat.timeout_ms.unwrap_or(5000),
-                100,
-                MAX_TIMEOUT_MS,
-            )?,
-            failures: within("failures", flat.failures.unwrap_or(2), 1, 60)?,
-            successes: within("successes", flat.successes.unwrap_or(1), 1, 60)?,
+            timeout_ms: within("timeout_ms", timeout_ms, 100, MAX_TIMEOUT_MS)?,
+            failures: within("failures", failures, 1, 60)?,
+            successes: within("successes", successes, 1, 60)?,
             remind_minutes: flat.remind_minutes,
             depends_on: flat.depends_on,
             public: flat.public,
@@ -309,6 +314,10 @@ impl Flat {
             ("json_equals", self.json_equals.is_some()),
             ("header", self.header.is_some()),
             ("redirect", self.redirect.is_some()),
+            ("interval_minutes", self.interval_minutes.is_some()),
+            ("timeout_ms", self.timeout_ms.is_some()),
+            ("failures", self.failures.is_some()),
+            ("successes", self.successes.is_some()),
             ("max_latency_ms", self.max_latency_ms.is_some()),
             ("address", self.address.is_some()),
             ("send", self.send.is_some()),

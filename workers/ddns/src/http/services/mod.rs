@@ -146,7 +146,7 @@ pub async fn viewer(request: &Request, env: &Env) -> Result<Viewer, Failure> {
 }
 
 /// A service that this viewer sees.
-fn seen<'a>(config: &'a DdnsConfig, id: &str, viewer: &Viewer) -> Result<&'a Service, Failure> {
+pub fn seen<'a>(config: &'a DdnsConfig, id: &str, viewer: &Viewer) -> Result<&'a Service, Failure> {
     let service = named(config, id).filter(|service| viewer.sees(service));
     service.ok_or_else(|| not_found("such service"))
 }
