@@ -8,7 +8,7 @@ use types::{Timestamp, config::DdnsConfig};
 use worker::{D1Database, D1PreparedStatement, D1Result};
 
 use super::{
-    Alert,
+    Alert, audience,
     plan::{self, ChannelNote, Notes},
 };
 
@@ -126,12 +126,16 @@ pub fn rows_of<'a>(config: &'a DdnsConfig, alerts: &[Alert]) -> Result<Vec<Row<'
         let service = services.find(|service| service.id.as_str() == alert.service);
         for channel in &config.alerts {
             let named = service.is_none_or(|service| service.alerts_to(&channel.name));
-            if named && channel.hears(alert.event) {
+            if let Some(event) = audience::hears(channel, alert).filter(|_| named) {
+                let alert = Alert {
+                    event,
+                    ..alert.clone()
+                };
                 rows.push(Row {
                     channel: channel.name.as_str(),
                     key: alert.key(),
                     at: alert.at,
-                    alert: json(alert)?,
+                    alert: json(&alert)?,
                 });
             }
         }

@@ -228,17 +228,25 @@ fn alert(
     incident: Option<u32>,
     now: Timestamp,
 ) -> Alert {
-    let (event, previous) = match decision {
-        Decision::Alert { from, to, .. } => {
-            let event = match (from, to) {
-                (_, Level::Down) => AlertEvent::Down,
-                (Level::Up, Level::Degraded) => AlertEvent::Degraded,
-                // Whoever heard that it is down has to hear that it is not.
-                (_, Level::Degraded | Level::Up) => AlertEvent::Up,
+    let mut was_degraded = false;
+    let (event, previous, lasted) = match decision {
+        Decision::Alert {
+            from,
+            to,
+            was_degraded: before,
+            after_seconds,
+        } => {
+            let event = match to {
+                Level::Down => AlertEvent::Down,
+                Level::Degraded => AlertEvent::Degraded,
+                Level::Up => AlertEvent::Up,
             };
-            (event, Some(from.as_str()))
+            was_degraded = *before;
+            let lasted = (*from != Level::Up).then_some(*after_seconds);
+            (event, Some(from.as_str()), lasted)
         }
-        _ => (AlertEvent::Reminder, None),
+        Decision::Reminder { down_seconds } => (AlertEvent::Reminder, None, Some(*down_seconds)),
+        _ => (AlertEvent::Reminder, None, None),
     };
     Alert {
         v: 1,
@@ -248,6 +256,8 @@ fn alert(
         group: service.group.clone(),
         state: Some(machine.state.as_str().to_owned()),
         previous: previous.map(str::to_owned),
+        was_degraded,
+        lasted_seconds: lasted,
         reason: machine.reason.clone(),
         since: machine.since,
         at: now,
@@ -268,3 +278,7 @@ pub fn unasked(services: &[Service]) -> (Vec<&ServiceId>, bool) {
 #[cfg(test)]
 #[path = "judge_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "told_tests.rs"]
+mod told_tests;

@@ -91,6 +91,9 @@ pub struct Machine {
     pub good_at: Option<Timestamp>,
     pub incident: Option<Open>,
     pub told: Level,
+    /// Whether it had been told as degraded before it was told as down.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub told_degraded: bool,
     pub told_at: Option<Timestamp>,
     /// When the outside was told last, or reminded.
     pub reminded_at: Option<Timestamp>,
@@ -165,6 +168,8 @@ pub enum Decision {
     Alert {
         from: Level,
         to: Level,
+        /// Whether it had been told as degraded before it was told as down, if it comes from there.
+        was_degraded: bool,
         /// How long it was what it was, in seconds.
         after_seconds: i64,
     },
@@ -188,6 +193,7 @@ impl Machine {
             good_at: None,
             incident: None,
             told: Level::Up,
+            told_degraded: false,
             told_at: None,
             reminded_at: None,
             fault: None,
@@ -328,6 +334,7 @@ impl Machine {
             ServiceState::Paused => {
                 // Who paused it knows.
                 (self.told, self.told_at, self.reminded_at) = (Level::Up, None, None);
+                self.told_degraded = false;
                 return;
             }
             ServiceState::Unknown | ServiceState::Maintenance => return,
@@ -337,8 +344,10 @@ impl Machine {
             decisions.push(Decision::Alert {
                 from: self.told,
                 to: level,
+                was_degraded: self.told_degraded,
                 after_seconds,
             });
+            self.told_degraded = self.told == Level::Degraded && level == Level::Down;
             (self.told, self.told_at, self.reminded_at) = (level, Some(now), Some(now));
             return;
         }

@@ -165,6 +165,8 @@ pub async fn acknowledge(
             group: service.group.clone(),
             state: None,
             previous: None,
+            was_degraded: false,
+            lasted_seconds: None,
             reason: Some(format!("{}: {note}", entry.name)),
             since: incident.opened_at,
             at: now,
