@@ -85,6 +85,9 @@ pub struct Machine {
     pub slow: u32,
     /// And how many were not.
     pub clean: u32,
+    /// Whether it fails behind a line of which is not known whether it is out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub held: bool,
     /// When the first of the failed checks was.
     pub failing_since: Option<Timestamp>,
     /// Of when the newest evidence is that it was not down.
@@ -189,6 +192,7 @@ impl Machine {
             passed: 0,
             slow: 0,
             clean: 0,
+            held: false,
             failing_since: None,
             good_at: None,
             incident: None,
@@ -206,11 +210,17 @@ impl Machine {
         self.settled == Settled::Down && self.state != ServiceState::Paused
     }
 
+    /// Whether the last results count: not while it is paused or the line is out.
+    pub const fn has_counted(&self) -> bool {
+        self.failed > 0 || self.passed > 0
+    }
+
     /// One step; gives what is to be done.
     pub fn step(&mut self, rules: Rules, input: &Input<'_>) -> Vec<Decision> {
         if let Some(open) = &mut self.incident {
             open.acknowledged |= input.acknowledged;
         }
+        self.held = input.line == Line::Suspect && !input.paused;
         self.count(input);
         self.settle(rules, input);
         let mut decisions = Vec::new();
