@@ -46,7 +46,7 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// What makes two alerts the same one.
+    /// What makes two alerts the same one. The outbox tells reminders and their services by it.
     pub fn key(&self) -> String {
         format!("{} {} {}", self.event.as_str(), self.service, self.at)
     }

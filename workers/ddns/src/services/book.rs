@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use types::{ServiceId, Timestamp, services::Uptime};
 
 use super::{latency::Buckets, machine::Machine};
-use crate::checks::outside::MAX_REDIRECTS;
+use crate::{alerts::plan::Reminded, checks::outside::MAX_REDIRECTS};
 
 /// How often checks are written to the history.
 pub const FLUSH_MINUTES: u32 = 5;
@@ -214,6 +214,8 @@ pub struct Book {
     /// The last day, since the epoch, that the daily work was done for.
     pub day: Option<i64>,
     pub services: BTreeMap<ServiceId, Entry>,
+    #[serde(default, skip_serializing_if = "Reminded::is_empty")]
+    pub reminded: Reminded,
 }
 
 impl Book {
