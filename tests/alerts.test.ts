@@ -260,7 +260,7 @@ test("a channel with much to hear takes no other's turn, and within one what hap
 
 test("with more channels than a run has places, who has heard nothing for longest is first", { timeout: TIMEOUT }, async () => {
   await backlog("gone", 30); // nobody to tell: it takes a place all the same
-  for (const channel of ["ntfy", "slack", "discord", "hook", "mail", "unset"]) await backlog(channel, 12);
+  for (const channel of ["ntfy", "slack", "discord", "mail", "unset", "hook"]) await backlog(channel, 12);
   const sql = "INSERT INTO alert_channels (channel, last_ok_at, day, sent) VALUES (?1, ?2, '2026-11-21', 1)";
   for (const channel of ["gone", "ntfy", "slack", "discord", "mail", "unset"]) await db.prepare(sql).bind(channel, "2026-11-21T09:59:00Z").run();
   await db.prepare(sql).bind("hook", "2026-11-20T10:00:00Z").run();

@@ -319,7 +319,7 @@ describe("services", { timeout: TIMEOUT }, () => {
   test("that were taken out of the configuration leave their incidents to operators", async () => {
     await db.prepare("INSERT INTO incidents VALUES (100000, 'gone', ?1, ?1, NULL, NULL, '[]')").bind(clock.text).run();
     const [newest] = (await get(system, "/api/incidents", operator())).incidents;
-    assert.deepEqual([newest.id, newest.service], ["100000", "gone"]);
+    assert.deepEqual([newest.id, newest.service], [100_000, "gone"]);
     assert.equal((await get(system, "/api/incidents?service=gone", operator())).incidents.length, 1);
     assert.deepEqual((await get(system, "/api/incidents?service=gone&state=open", operator())).incidents, []);
     assert.ok(!(await system.request("/api/incidents")).text.includes("gone"));
