@@ -105,9 +105,21 @@ describe("one service", () => {
     assert.deepEqual([hook.heard.length, ids.size], [3, 1]);
     await watching.cron(45);
     assert.match(told(hook).at(-1) ?? "", /^service\.reminder web /);
+    // Not delivered, and then no news any more.
+    const reminders = () => told(hook).filter((line) => line.startsWith("service.reminder")).length;
+    hook.answer("/hook", ...Array.from({ length: 20 }, () => status(500)));
+    for (const minute of [75, 76, 105, 106, 107]) await watching.cron(minute);
+    const { results } = await (await watching.running.database("OPS_DB"))
+      .prepare("SELECT key FROM alerts WHERE settled_at IS NULL")
+      .all<{ key: string }>();
+    assert.deepEqual(results.map(({ key }) => key), ["reminder web 2026-11-21T11:45:00Z"], "the newest alone waits");
+    const before = reminders();
+    hook.answer("/hook");
     answer = well;
-    await watching.cron(46);
+    await watching.cron(125);
     assert.match(told(hook).at(-1) ?? "", /^service\.up web /);
+    for (const minute of [126, 160]) await watching.cron(minute);
+    assert.equal(reminders(), before, "what is up is not said to be down");
   });
 });
 

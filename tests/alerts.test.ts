@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, beforeEach, test } from "node:test";
+import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Webhook } from "standardwebhooks";
 import { type D1, type System, start, TIMEOUT } from "./support/harness.ts";
@@ -235,6 +236,60 @@ test("a run sends six at most, and the rest comes next", { timeout: TIMEOUT }, a
   assert.equal(peer.heard.length, 6);
   await cron(1);
   assert.equal(peer.heard.length, 8);
+});
+
+/** Puts so many rows into the outbox, that were due one minute after the other. */
+async function backlog(channel: string, count: number, event = "down") {
+  for (let n = 0; n < count; n += 1) {
+    const at = new Date(START - (count - n) * 60_000).toISOString().replace(".000Z", "Z");
+    await tell(channel, { event, at, service: `s${n}` }, `${event} s${n} ${at}`);
+  }
+}
+
+test("a channel with much to hear takes no other's turn, and within one what happens comes before reminders", { timeout: TIMEOUT }, async () => {
+  await backlog("ntfy", 20);
+  await backlog("slack", 10, "reminder");
+  for (const channel of ["discord", "hook", "slack"]) await tell(channel, {}, `down web ${ALERT.at}`);
+  await cron();
+  const counts = () => [paths.ntfy, paths.slack, paths.discord, paths.hook].map((path) => peer.at(path).length);
+  assert.deepEqual(counts(), [2, 2, 1, 1]);
+  assert.ok(peer.at(paths.slack).some(({ body }) => JSON.parse(body).text.includes("is down")), "the news");
+  await cron(1);
+  assert.deepEqual(counts(), [5, 5, 1, 1]);
+});
+
+test("with more channels than a run has places, who has heard nothing for longest is first", { timeout: TIMEOUT }, async () => {
+  await backlog("gone", 30); // nobody to tell: it takes a place all the same
+  for (const channel of ["ntfy", "slack", "discord", "mail", "unset", "hook"]) await backlog(channel, 12);
+  const sql = "INSERT INTO alert_channels (channel, last_ok_at, day, sent) VALUES (?1, ?2, '2026-11-21', 1)";
+  for (const channel of ["gone", "ntfy", "slack", "discord", "mail", "unset"]) await db.prepare(sql).bind(channel, "2026-11-21T09:59:00Z").run();
+  await db.prepare(sql).bind("hook", "2026-11-20T10:00:00Z").run();
+  await cron();
+  assert.equal(peer.at(paths.hook).length, 1);
+});
+
+test("receivers that are slow hold up none of the others", { timeout: TIMEOUT }, async () => {
+  const slow = (response: ServerResponse) => void globalThis.setTimeout(() => response.writeHead(204).end(), 4000);
+  const heard: Record<string, number> = {};
+  for (const channel of ["slack", "discord", "ntfy"] as const) {
+    await backlog(channel, 10);
+    peer.answer(paths[channel], slow, slow, slow, slow);
+  }
+  const begun = Date.now();
+  peer.answer(paths.hook, (response) => ((heard["hook"] = Date.now() - begun), response.writeHead(204).end()));
+  await tell("hook");
+  await cron();
+  assert.ok(heard["hook"]! < 3500, `after ${heard["hook"]} ms`);
+});
+
+test("reminders leave room for what happens", { timeout: TIMEOUT }, async () => {
+  await db.prepare("INSERT INTO alert_channels (channel, day, sent) VALUES ('ntfy', '2026-11-21', 150)").run();
+  await backlog("ntfy", 3, "reminder");
+  await tell("ntfy", { event: "up", state: "up", previous: "down" }, `up web ${ALERT.at}`);
+  await cron();
+  assert.deepEqual(peer.heard.map(({ body }) => JSON.parse(body).title.split(" is ")[1]), ["up again"]);
+  await cron(14 * 60);
+  assert.equal(peer.heard.length, 4, "the next day they are told");
 });
 
 test("a channel that has had its share of the day waits for the next day", { timeout: TIMEOUT }, async () => {

@@ -183,6 +183,26 @@ describe("a heartbeat", { timeout: TIMEOUT }, () => {
     assert.deepEqual(await shown("backup"), ["up", null]);
   });
 
+  test("of runs that overlap has to end each in time, by its own id", async () => {
+    for (const rid of ["first", "second"]) await beat(`backup/start?rid=${rid}`);
+    await beat("backup?rid=first", { json: good });
+    await clock.tick();
+    assert.deepEqual(await shown("backup"), ["up", null]);
+    await clock.tick(2);
+    const [state, reason] = await shown("backup");
+    assert.deepEqual([state, reason.split(":")[0]], ["down", "duration"], "the second one hangs");
+    await beat("backup?rid=second", { json: good });
+    assert.deepEqual(await shown("backup"), ["up", null]);
+    for (const rid of ["third", "fourth"]) await beat(`backup/start?rid=${rid}`);
+    await beat("backup?rid=fourth", { json: good });
+    await clock.tick(3);
+    assert.deepEqual(await shown("backup"), ["up", null], "the third one was cut off, and a later one went well");
+    await beat("backup/start?rid=fifth");
+    await beat("backup", { json: good });
+    await clock.tick(3);
+    assert.deepEqual(await shown("backup"), ["up", null], "an end without an id ends what began before");
+  });
+
   test("that does not come is a failure after the grace, and one alert's worth of change", async () => {
     await beat("nightly");
     await beat("silent");

@@ -316,6 +316,17 @@ describe("services", { timeout: TIMEOUT }, () => {
     assertProblem(await system.request("/api/services/web/maintenance"), 405, "method-not-allowed");
   });
 
+  test("that were taken out of the configuration leave their incidents to operators", async () => {
+    await db.prepare("INSERT INTO incidents VALUES (100000, 'gone', ?1, ?1, NULL, NULL, '[]')").bind(clock.text).run();
+    const [newest] = (await get(system, "/api/incidents", operator())).incidents;
+    assert.deepEqual([newest.id, newest.service], [100_000, "gone"]);
+    assert.equal((await get(system, "/api/incidents?service=gone", operator())).incidents.length, 1);
+    assert.deepEqual((await get(system, "/api/incidents?service=gone&state=open", operator())).incidents, []);
+    assert.ok(!(await system.request("/api/incidents")).text.includes("gone"));
+    assertProblem(await system.request("/api/incidents?service=gone"), 404, "not-found");
+    assertProblem(await system.request("/api/incidents?service=nobody", operator()), 404, "not-found");
+  });
+
   test("have incidents that are paged", async () => {
     const seen: number[] = [];
     let cursor = "";
@@ -360,6 +371,13 @@ describe("services", { timeout: TIMEOUT }, () => {
     await insert(today - 30 * 86_400 + 7200, 60, 30); // to be thinned when today is over
     await insert(today - 401 * 86_400, 60, 30); // to be deleted
     await db.prepare("INSERT INTO checks VALUES ('gone', 60, ?1, 9, 9, 0, 0, '[]', '[]')").bind(today - 410 * 86_400).run();
+    const ago = (days: number) => new Date((today - days * 86_400) * 1000).toISOString().replace(".000Z", "Z");
+    await db.prepare("UPDATE incidents SET opened_at = ?1, closed_at = ?1 WHERE service = 'gone'").bind(ago(401)).run();
+    const incident = (id: number, closed_at: string | null) =>
+      db.prepare("INSERT INTO incidents VALUES (?1, ?2, ?3, ?4, NULL, NULL, '[]')").bind(id, `gone-${id}`, ago(402), closed_at).run();
+    await incident(100_001, null);
+    await incident(100_002, ago(399));
+    await incident(100_003, ago(401)); // the newest stays, so that no id is given twice
     const counted = (await rows(db, `SELECT sum(checks) AS checks, sum(up) AS up FROM checks WHERE service = 'web' AND step = 60 AND at >= ${today}`))[0];
     clock.at = (today + 86_400) * 1000;
     for (let minute = 1; minute <= 3; minute += 1) {
@@ -371,6 +389,8 @@ describe("services", { timeout: TIMEOUT }, () => {
     const thinned = (await rows(db, `SELECT samples FROM checks WHERE service = 'web' AND at = ${today - 30 * 86_400 + 7200}`))[0];
     assert.equal(thinned.samples, null);
     assert.deepEqual(await rows(db, `SELECT * FROM checks WHERE at < ${today - 400 * 86_400}`), []);
+    const kept = await rows(db, "SELECT id FROM incidents WHERE service LIKE 'gone%' ORDER BY id");
+    assert.deepEqual(kept.map(({ id }) => id), [100_001, 100_002, 100_003]);
     // At three minutes past the hour the uptimes are taken from the history.
     const { uptime } = await get(system, "/api/services/web");
     const week = (await rows(db, `SELECT sum(checks) AS checks, sum(up) AS up FROM checks WHERE service = 'web' AND (step = 1440 AND at >= ${today - 6 * 86_400} OR step = 60 AND at >= ${today + 86_400})`))[0];

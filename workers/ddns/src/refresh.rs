@@ -141,6 +141,8 @@ pub fn alert(note: &Note) -> Option<Alert> {
         group: None,
         state: None,
         previous: None,
+        was_degraded: false,
+        lasted_seconds: None,
         reason: Some(format!("{EXPIRING}: {}", said.join("; "))),
         since: note.at,
         at: note.at,

@@ -102,8 +102,9 @@ impl AlertChannel {
 }
 
 /// What a template may say in braces. `{{` and `}}` are braces.
-pub const PLACEHOLDERS: [&str; 10] = [
-    "event", "service", "name", "group", "state", "previous", "reason", "since", "at", "incident",
+pub const PLACEHOLDERS: [&str; 11] = [
+    "event", "service", "name", "group", "state", "previous", "reason", "since", "at", "lasted",
+    "incident",
 ];
 
 /// What a channel hears of that does not say otherwise: slowness is not worth being woken up for.

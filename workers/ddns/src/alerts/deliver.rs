@@ -1,8 +1,9 @@
 //! One run of the outbox: what is due is sent, and what came of it is noted.
 //!
-//! Channels are told side by side, and each one thing at a time, in order; after one failure a
-//! channel is left alone until its time comes. A slow receiver delays nobody but itself, and no run
-//! goes on sending for long.
+//! A run has room for few alerts, which the channels get in turn. They are told side by side, and
+//! each one thing at a time, in order; after one failure a channel is left alone until its time comes.
+//! A slow receiver, or one with much to hear, delays nobody but itself, and no run goes on sending for
+//! long.
 
 use edge::{
     Failure, clock,
@@ -40,8 +41,9 @@ const MAX_A_RUN: usize = 6;
 const TIMEOUT_MS: u32 = 5000;
 /// After this long a run begins no more attempts, in milliseconds.
 const RUN_MS: i64 = 15_000;
-/// How many channels are told at once; the other connections are for checks.
-const AT_ONCE: usize = 3;
+/// How many channels are told at once: each that is told at all, so that none waits for another. The
+/// platform allows six connections, and the checks of the run are over by now.
+const AT_ONCE: usize = MAX_A_RUN;
 
 /// Sends what is due, at most [`MAX_A_RUN`] alerts. What fails is noted and tried again by a later
 /// run; the error is the database's.

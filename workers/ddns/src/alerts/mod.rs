@@ -6,6 +6,7 @@
 //! alert put in twice is sent once; a worker that dies between sending and noting so sends it again,
 //! under the same id. How a channel does is in `alert_channels`, for `/api/health`.
 
+pub mod audience;
 pub mod channel;
 pub mod deliver;
 pub mod outbox;
@@ -30,6 +31,12 @@ pub struct Alert {
     /// The state that it is in: `down`.
     pub state: Option<String>,
     pub previous: Option<String>,
+    /// Whether it had been told as degraded before it was told as down, if it comes from there.
+    #[serde(skip)]
+    pub was_degraded: bool,
+    /// For how long it was what it was before, or has been down by now, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasted_seconds: Option<i64>,
     /// Why; its stable code first. No secrets.
     pub reason: Option<String>,
     /// Since when it is in this state.
@@ -40,7 +47,7 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// What makes two alerts the same one.
+    /// What makes two alerts the same one. The outbox tells reminders and their services by it.
     pub fn key(&self) -> String {
         format!("{} {} {}", self.event.as_str(), self.service, self.at)
     }
@@ -59,6 +66,8 @@ pub mod tests {
             group: Some("home".to_owned()),
             state: Some("down".to_owned()),
             previous: Some("up".to_owned()),
+            was_degraded: false,
+            lasted_seconds: None,
             reason: Some("status: answered 503".to_owned()),
             since: Timestamp::from_seconds(1_795_255_140),
             at: Timestamp::from_seconds(1_795_255_200),

@@ -2,14 +2,19 @@
 //!
 //! Rows cross as one JSON text a statement, which `SQLite` takes apart itself.
 
+use std::collections::BTreeSet;
+
 use edge::{Failure, d1};
 use serde::{Deserialize, Serialize};
-use types::{Timestamp, config::DdnsConfig};
+use types::{
+    Timestamp,
+    config::{DdnsConfig, alerts::AlertEvent},
+};
 use worker::{D1Database, D1PreparedStatement, D1Result};
 
 use super::{
-    Alert,
-    plan::{self, ChannelNote, Notes},
+    Alert, audience,
+    plan::{self, ChannelNote, Notes, Reminded},
 };
 
 const BINDING: &str = "OPS_DB";
@@ -21,15 +26,27 @@ SELECT value ->> 'channel', value ->> 'key', value ->> 'at', value ->> 'alert', 
 FROM json_each(?1, '$.alerts') WHERE true
 ON CONFLICT (channel, key) DO NOTHING";
 
-/// Takes what is due, oldest first, and nobody else does for a while. Channels that have had their
-/// share of the day are left out.
+/// Drops the reminders of these services that wait: what has happened since says more. One that is
+/// being sent at this moment is dropped, too, and not tried again.
+const DROP_REMINDERS: &str = "\
+DELETE FROM alerts
+WHERE settled_at IS NULL AND EXISTS (
+  SELECT 1 FROM json_each(?1) WHERE instr(alerts.key, 'reminder ' || value || ' ') = 1)";
+
+/// Takes what is due, and nobody else does for a while: the channels in turn, of which the one comes
+/// first that has heard nothing for longest; of each the oldest, and reminders after all else.
+/// Channels that have had their share of the day are left out.
 const CLAIM: &str = "\
 UPDATE alerts SET attempts = attempts + 1, due_at = ?2
 WHERE id IN (
-  SELECT id FROM alerts
-  WHERE settled_at IS NULL AND due_at <= ?1 AND channel NOT IN (
-    SELECT channel FROM alert_channels WHERE day = ?3 AND sent >= CAST(?4 AS INTEGER))
-  ORDER BY due_at, id LIMIT CAST(?5 AS INTEGER))
+  SELECT id FROM (
+    SELECT id, due_at, last_ok_at, row_number() OVER (
+      PARTITION BY alerts.channel ORDER BY key GLOB 'reminder *', due_at, id) AS turn
+    FROM alerts LEFT JOIN alert_channels AS heard ON heard.channel = alerts.channel
+    WHERE settled_at IS NULL AND due_at <= ?1
+      AND CASE WHEN heard.day = ?3 THEN heard.sent ELSE 0 END
+        < CASE WHEN key GLOB 'reminder *' THEN CAST(?6 AS INTEGER) ELSE CAST(?4 AS INTEGER) END)
+  ORDER BY turn, last_ok_at, due_at, id LIMIT CAST(?5 AS INTEGER))
 RETURNING id, channel, at, alert, attempts";
 
 const SETTLE: &str = "\
@@ -98,21 +115,33 @@ pub struct Row<'a> {
     key: String,
     at: Timestamp,
     alert: String,
+    #[serde(skip)]
+    event: AlertEvent,
 }
 
-/// The statement that puts alerts into the outbox, for every channel that hears of them: to be run
-/// in the same batch as the change that they tell. `None` when nobody hears of any.
+impl Row<'_> {
+    /// Whether it goes in: a reminder, as long as its channel has room for one on that day.
+    pub fn has_room(&self, reminded: &mut Reminded) -> bool {
+        self.event != AlertEvent::Reminder || reminded.count(self.channel, self.at)
+    }
+}
+
+/// The statements that put these into the outbox, and take away the reminders that they make stale:
+/// those of these services. To be run in the same batch as the change that they tell.
 pub fn enqueue(
     database: &D1Database,
-    config: &DdnsConfig,
-    alerts: &[Alert],
-) -> Result<Option<D1PreparedStatement>, Failure> {
-    let alerts = rows_of(config, alerts)?;
-    if alerts.is_empty() {
-        return Ok(None);
+    alerts: Vec<Row<'_>>,
+    stale: &BTreeSet<&str>,
+) -> Result<Vec<D1PreparedStatement>, Failure> {
+    let mut statements = Vec::new();
+    if !stale.is_empty() {
+        statements.push(statement(database, DROP_REMINDERS, &[&json(stale)?])?);
     }
-    let json = json(&Rows { alerts })?;
-    statement(database, ENQUEUE, &[&json]).map(Some)
+    if !alerts.is_empty() {
+        let json = json(&Rows { alerts })?;
+        statements.push(statement(database, ENQUEUE, &[&json])?);
+    }
+    Ok(statements)
 }
 
 #[derive(Serialize)]
@@ -128,12 +157,17 @@ pub fn rows_of<'a>(config: &'a DdnsConfig, alerts: &[Alert]) -> Result<Vec<Row<'
         let service = services.find(|service| service.id.as_str() == alert.service);
         for channel in &config.alerts {
             let named = service.is_none_or(|service| service.alerts_to(&channel.name));
-            if named && channel.hears(alert.event) {
+            if let Some(event) = audience::hears(channel, alert).filter(|_| named) {
+                let alert = Alert {
+                    event,
+                    ..alert.clone()
+                };
                 rows.push(Row {
                     channel: channel.name.as_str(),
                     key: alert.key(),
                     at: alert.at,
-                    alert: json(alert)?,
+                    alert: json(&alert)?,
+                    event,
                 });
             }
         }
@@ -150,8 +184,9 @@ pub async fn claim(
     let lease = now.plus_seconds(plan::LEASE_SECONDS).to_string();
     let (now, limit) = (now.to_string(), limit.to_string());
     let day = now.get(..10).unwrap_or_default();
-    let most = plan::MAX_A_DAY.to_string();
-    let claim = statement(database, CLAIM, &[&now, &lease, day, &most, &limit])?;
+    let [most, reminders] = [plan::MAX_A_DAY, plan::MAX_REMINDERS_A_DAY].map(|n| n.to_string());
+    let values = [&now, &lease, day, &most, &limit, &reminders];
+    let claim = statement(database, CLAIM, &values)?;
     let mut claimed: Vec<Claimed> = rows(&claim.run().await.map_err(|error| failed(&error))?)?;
     claimed.sort_by_key(|row| row.id);
     Ok(claimed)

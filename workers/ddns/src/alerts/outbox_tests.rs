@@ -26,6 +26,14 @@ fn rows(service: &str, event: AlertEvent) -> Vec<String> {
     let alert = Alert {
         service: service.to_owned(),
         event,
+        previous: Some(
+            if event == AlertEvent::Up {
+                "down"
+            } else {
+                "up"
+            }
+            .to_owned(),
+        ),
         ..alert()
     };
     let config = config();
@@ -47,11 +55,14 @@ fn an_alert_goes_to_the_channels_that_hear_of_it() {
 fn the_rows_are_pinned() {
     let up = Alert {
         event: AlertEvent::Up,
+        state: Some("up".to_owned()),
+        previous: Some("down".to_owned()),
+        lasted_seconds: Some(720),
         reason: None,
         ..alert()
     };
     assert_eq!(
         serde_json::to_string(&rows_of(&config(), &[up]).unwrap()).unwrap(),
-        r#"[{"channel":"all","key":"up web 2026-11-21T10:00:00Z","at":"2026-11-21T10:00:00Z","alert":"{\"v\":1,\"event\":\"up\",\"service\":\"web\",\"name\":\"Website\",\"group\":\"home\",\"state\":\"down\",\"previous\":\"up\",\"reason\":null,\"since\":\"2026-11-21T09:59:00Z\",\"at\":\"2026-11-21T10:00:00Z\",\"incident\":\"7\"}"}]"#
+        r#"[{"channel":"all","key":"up web 2026-11-21T10:00:00Z","at":"2026-11-21T10:00:00Z","alert":"{\"v\":1,\"event\":\"up\",\"service\":\"web\",\"name\":\"Website\",\"group\":\"home\",\"state\":\"up\",\"previous\":\"down\",\"lasted_seconds\":720,\"reason\":null,\"since\":\"2026-11-21T09:59:00Z\",\"at\":\"2026-11-21T10:00:00Z\",\"incident\":\"7\"}"}]"#
     );
 }

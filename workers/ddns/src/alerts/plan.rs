@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use types::Timestamp;
 
 /// What is not sent within this time is given up: it is no news any more.
@@ -13,6 +13,34 @@ pub const KEPT_SECONDS: i64 = 2 * 24 * 3600;
 pub const LEASE_SECONDS: i64 = 5 * 60;
 /// How often one channel is told something on one day (UTC); the rest waits.
 pub const MAX_A_DAY: u32 = 200;
+/// After so many no reminder goes there on that day: what happens is still to be told.
+pub const MAX_REMINDERS_A_DAY: u32 = 150;
+
+/// How many reminders were put into the outbox for each channel on a day (since the epoch): not more
+/// than are sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reminded {
+    day: i64,
+    channels: BTreeMap<String, u32>,
+}
+
+impl Reminded {
+    pub fn is_empty(&self) -> bool {
+        self.channels.is_empty()
+    }
+
+    /// Counts one more, unless this channel has had its share of the day.
+    pub fn count(&mut self, channel: &str, now: Timestamp) -> bool {
+        let day = now.as_seconds().div_euclid(24 * 3600);
+        if day != self.day {
+            (self.day, self.channels) = (day, BTreeMap::new());
+        }
+        let count = self.channels.entry(channel.to_owned()).or_default();
+        let has_room = *count < MAX_REMINDERS_A_DAY;
+        *count += u32::from(has_room);
+        has_room
+    }
+}
 
 /// Minutes until the next attempt, by how many there were.
 const DELAYS: [i64; 7] = [1, 2, 4, 8, 15, 30, 60];

@@ -169,3 +169,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn no_more_reminders_are_put_in_than_are_sent_on_a_day() {
+    let mut reminded = Reminded::default();
+    let morning = Timestamp::from_seconds(1_795_255_200);
+    let room = |reminded: &mut Reminded, channel, now| {
+        let all = (0..1000).filter(|_| reminded.count(channel, now));
+        u32::try_from(all.count()).unwrap()
+    };
+    assert_eq!(room(&mut reminded, "chat", morning), MAX_REMINDERS_A_DAY);
+    assert_eq!(room(&mut reminded, "mail", morning), MAX_REMINDERS_A_DAY);
+    assert_eq!(room(&mut reminded, "chat", morning.plus_seconds(3600)), 0);
+    let tomorrow = morning.plus_seconds(24 * 3600);
+    assert_eq!(room(&mut reminded, "chat", tomorrow), MAX_REMINDERS_A_DAY);
+    let mut reminded = Reminded::default();
+    reminded.count("chat", morning);
+    let json = serde_json::to_string(&reminded).unwrap();
+    assert_eq!(json, r#"{"day":20778,"channels":{"chat":1}}"#);
+}

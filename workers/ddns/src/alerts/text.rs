@@ -1,6 +1,6 @@
 //! The words of an alert, and how they stay words in each format.
 
-use types::config::alerts::AlertChannel;
+use types::config::alerts::{AlertChannel, AlertEvent};
 
 use super::Alert;
 
@@ -9,7 +9,7 @@ const MAX_TEXT: usize = 1000;
 
 /// One line: `Website is down`.
 pub fn title(alert: &Alert) -> String {
-    use types::config::alerts::AlertEvent::{Acknowledged, Degraded, Down, Reminder, Up, Warning};
+    use AlertEvent::{Acknowledged, Degraded, Down, Reminder, Up, Warning};
     let name = &alert.name;
     let state = alert.state.as_deref().unwrap_or("down");
     match alert.event {
@@ -22,19 +22,52 @@ pub fn title(alert: &Alert) -> String {
     }
 }
 
-/// What a channel says: its template, or the reason and since when.
+/// What a channel says: its template, or the reason, since when, and how long it lasted.
 pub fn body(channel: &AlertChannel, alert: &Alert) -> String {
-    let text = if let Some(template) = &channel.template {
-        fill(template, alert)
-    } else {
-        let reason = alert.reason.as_deref().unwrap_or("no reason is known");
-        let before = match &alert.previous {
-            Some(previous) => format!(" (before: {previous})"),
-            None => String::new(),
-        };
-        format!("{reason}\nsince {}{before}", alert.since)
+    let text = match &channel.template {
+        Some(template) => fill(template, alert),
+        None => plain(alert),
     };
     text.chars().take(MAX_TEXT).collect()
+}
+
+fn plain(alert: &Alert) -> String {
+    let is_end = alert.event == AlertEvent::Up;
+    let mut lines = Vec::new();
+    match &alert.reason {
+        Some(reason) => lines.push(reason.clone()),
+        // What is up again has none, unless it is degraded.
+        None if is_end => {}
+        None => lines.push("no reason is known".to_owned()),
+    }
+    let tells_how_long = is_end || alert.event == AlertEvent::Reminder;
+    let before = alert.previous.as_deref();
+    let lasted = alert.lasted_seconds.filter(|_| tells_how_long);
+    lines.push(match (lasted, before) {
+        (Some(seconds), before) => {
+            let state = before.unwrap_or("down");
+            format!("{state} for {}\nsince {}", duration(seconds), alert.since)
+        }
+        (None, Some(before)) => format!("since {} (before: {before})", alert.since),
+        (None, None) => format!("since {}", alert.since),
+    });
+    lines.join("\n")
+}
+
+/// In the two largest units that say something: `12 min`, `3 h 5 min`, `2 d`.
+fn duration(seconds: i64) -> String {
+    let minutes = seconds / 60;
+    let (hours, days) = (minutes / 60, minutes / (24 * 60));
+    let units = match (days, hours, minutes) {
+        (0, 0, 0) => return format!("{} s", seconds.max(0)),
+        (0, ..) => [(hours, "h"), (minutes % 60, "min")],
+        _ => [(days, "d"), (hours % 24, "h")],
+    };
+    let said = units.iter().filter(|(count, _)| *count > 0);
+    let said: Vec<_> = said
+        .map(|(count, unit)| format!("{count} {unit}"))
+        .collect();
+    said.join(" ")
 }
 
 /// The template with every placeholder replaced. It was checked when the configuration was read;
@@ -72,6 +105,9 @@ fn value(placeholder: &str, alert: &Alert) -> String {
         "reason" => optional(&alert.reason),
         "since" => alert.since.to_string(),
         "at" => alert.at.to_string(),
+        "lasted" => alert
+            .lasted_seconds
+            .map_or_else(|| "-".to_owned(), duration),
         "incident" => optional(&alert.incident),
         _ => String::new(),
     }

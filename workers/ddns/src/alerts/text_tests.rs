@@ -53,6 +53,69 @@ fn a_body_is_the_reason_or_what_the_template_says() {
 }
 
 #[test]
+fn what_is_up_again_says_how_long_it_was_not_and_what_is_still_down_for_how_long() {
+    let up = Alert {
+        event: AlertEvent::Up,
+        state: Some("up".to_owned()),
+        previous: Some("down".to_owned()),
+        lasted_seconds: Some(725),
+        reason: None,
+        ..alert()
+    };
+    let since = "since 2026-11-21T09:59:00Z";
+    assert_eq!(
+        body(&channel(None), &up),
+        format!("down for 12 min\n{since}")
+    );
+    let slow = Alert {
+        reason: Some("slow: took 1800 ms".to_owned()),
+        ..up.clone()
+    };
+    assert_eq!(
+        body(&channel(None), &slow),
+        format!("slow: took 1800 ms\ndown for 12 min\n{since}")
+    );
+    let reminder = Alert {
+        event: AlertEvent::Reminder,
+        previous: None,
+        lasted_seconds: Some(3600),
+        ..alert()
+    };
+    assert_eq!(
+        body(&channel(None), &reminder),
+        format!("status: answered 503\ndown for 1 h\n{since}")
+    );
+    assert_eq!(body(&channel(Some("{lasted}")), &up), "12 min");
+    assert_eq!(body(&channel(Some("{lasted}")), &alert()), "-");
+    // As it was stored by a version that did not say how long.
+    let old = Alert {
+        lasted_seconds: None,
+        ..up
+    };
+    assert_eq!(
+        body(&channel(None), &old),
+        format!("{since} (before: down)")
+    );
+}
+
+#[test]
+fn a_duration_has_two_units_at_most() {
+    for (seconds, words) in [
+        (-5, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (11_100, "3 h 5 min"),
+        (86_399, "23 h 59 min"),
+        (86_400, "1 d"),
+        (90_059, "1 d 1 h"),
+    ] {
+        assert_eq!(duration(seconds), words);
+    }
+}
+
+#[test]
 fn what_is_put_into_a_template_is_not_looked_at_again() {
     let sly = Alert {
         name: "{reason} }} {{".to_owned(),

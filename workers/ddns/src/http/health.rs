@@ -113,7 +113,7 @@ async fn whole(viewer: &Viewer, env: &Env, config: &DdnsConfig) -> Health {
         channels,
         services,
         members,
-        budget: budget(&config.services),
+        budget: budget(config),
         for_operator: viewer.is_operator(),
     };
     health::health(clock::now(), &found)

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use types::{ServiceId, Timestamp, services::Uptime};
 
 use super::{latency::Buckets, machine::Machine};
-use crate::checks::outside::MAX_REDIRECTS;
+use crate::{alerts::plan::Reminded, checks::outside::MAX_REDIRECTS};
 
 /// How often checks are written to the history.
 pub const FLUSH_MINUTES: u32 = 5;
@@ -146,6 +146,9 @@ pub struct Entry {
     /// Checks of that hour that are not in the history yet.
     #[serde(default)]
     pub pending: Vec<Sample>,
+    /// Failures since then, of which is not known yet whether they are the service's or the line's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Sample>,
 }
 
 impl Entry {
@@ -159,6 +162,7 @@ impl Entry {
             hour: 0,
             sums: Sums::default(),
             pending: Vec::new(),
+            held: Vec::new(),
         }
     }
 
@@ -210,6 +214,8 @@ pub struct Book {
     /// The last day, since the epoch, that the daily work was done for.
     pub day: Option<i64>,
     pub services: BTreeMap<ServiceId, Entry>,
+    #[serde(default, skip_serializing_if = "Reminded::is_empty")]
+    pub reminded: Reminded,
 }
 
 impl Book {
@@ -226,6 +232,18 @@ impl Book {
         entry.sums.add(sample);
         entry.windows.add(sample);
         entry.pending.push(sample);
+    }
+
+    /// Counts what was held back of a service. A day whose work was done without is done again.
+    pub fn release(&mut self, id: &ServiceId, finished: &mut Vec<Hour>) {
+        let Some(entry) = self.services.get_mut(id) else {
+            return;
+        };
+        for sample in std::mem::take(&mut entry.held) {
+            let day = sample.at().div_euclid(DAY);
+            self.day = self.day.map(|done| done.min(day - 1));
+            self.count(id, sample, finished);
+        }
     }
 
     /// Takes what is to go to the history, when it is time.
@@ -314,6 +332,10 @@ mod tests {
             r#"{"v":1,"minute":29920920,"day":null,"services":{"web":{"machine":{"state":"unknown","since":"1970-01-01T00:00:00Z","settled":"unmeasured","failed":0,"passed":0,"slow":0,"clean":0,"failing_since":null,"good_at":null,"incident":null,"told":"up","told_at":null,"reminded_at":null,"fault":null,"reason":null},"known_since":"1970-01-01T00:00:00Z","last":{"at":"2026-11-21T10:00:00Z","up":true,"latency_ms":35},"windows":[[2,1],[2,1],[2,1],[2,1]],"hour":1795255200,"sums":{"checks":2,"up":1,"latency_sum":35,"latency_max":35,"buckets":[0,0,0,1]},"pending":[[29920920,35],[29920921,-1]]}}}"#
         );
         assert_eq!(serde_json::from_str::<Book>(&json).unwrap(), book);
+        let held = json.replace("-1]]}}}", r#"-1]],"held":[[29920922,-1]]}}}"#);
+        book.services.get_mut(&id()).unwrap().held = vec![Sample(29_920_922, DOWN)];
+        assert_eq!(serde_json::to_string(&book).unwrap(), held);
+        assert_eq!(serde_json::from_str::<Book>(&held).unwrap(), book);
         let newer = json.replace(r#""v":1"#, r#""v":2"#);
         assert!(serde_json::from_str::<Book>(&newer).is_err());
     }

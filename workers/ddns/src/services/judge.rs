@@ -14,7 +14,7 @@ use types::{
 };
 
 use super::{
-    book::{Book, Entry, Last, MINUTE, Sample},
+    book::{Book, Entry, Hour, Last, MINUTE, Sample},
     daily,
     machine::{Decision, Level, Machine, Outcome, Rules},
     schedule::Candidate,
@@ -139,13 +139,14 @@ pub fn judge(
 }
 
 /// Counts what says something of the services: not what was seen in maintenance, or through a line
-/// that is out.
+/// that is out. What fails while it is not known whether the line is out is held back until it is.
 fn count(
     book: &mut Book,
     found: &BTreeMap<ServiceId, Found>,
     now: Timestamp,
     written: &mut Written,
 ) {
+    settle_held(book, &mut written.hours);
     for (id, found) in found {
         let Some(entry) = book.services.get_mut(id) else {
             continue;
@@ -161,12 +162,35 @@ fn count(
             machine.state,
             ServiceState::Paused | ServiceState::Maintenance
         );
-        if !is_silent && (machine.failed > 0 || machine.passed > 0) {
-            let sample = Sample::new(now, up, found.latency_ms);
+        if is_silent || !machine.has_counted() {
+            continue;
+        }
+        let sample = Sample::new(now, up, found.latency_ms);
+        if machine.held {
+            entry.held.push(sample);
+        } else {
             book.count(id, sample, &mut written.hours);
         }
     }
     book.flush(now, &mut written.hours);
+}
+
+/// Counts what was held back of those whose line holds; forgets it of those whose line is out, and
+/// of those that are paused.
+fn settle_held(book: &mut Book, hours: &mut Vec<Hour>) {
+    let known = |entry: &Entry| !entry.held.is_empty() && !entry.machine.held;
+    let entries = book.services.iter();
+    let known: Vec<_> = entries
+        .filter(|(_, entry)| known(entry))
+        .map(|(id, entry)| (id.clone(), entry.machine.has_counted()))
+        .collect();
+    for (id, holds) in known {
+        if holds {
+            book.release(&id, hours);
+        } else if let Some(entry) = book.services.get_mut(&id) {
+            entry.held.clear();
+        }
+    }
 }
 
 /// Sorts the decisions into what is written, and gives what is told.
@@ -226,17 +250,25 @@ fn alert(
     incident: Option<u32>,
     now: Timestamp,
 ) -> Alert {
-    let (event, previous) = match decision {
-        Decision::Alert { from, to, .. } => {
-            let event = match (from, to) {
-                (_, Level::Down) => AlertEvent::Down,
-                (Level::Up, Level::Degraded) => AlertEvent::Degraded,
-                // Whoever heard that it is down has to hear that it is not.
-                (_, Level::Degraded | Level::Up) => AlertEvent::Up,
+    let mut was_degraded = false;
+    let (event, previous, lasted) = match decision {
+        Decision::Alert {
+            from,
+            to,
+            was_degraded: before,
+            after_seconds,
+        } => {
+            let event = match to {
+                Level::Down => AlertEvent::Down,
+                Level::Degraded => AlertEvent::Degraded,
+                Level::Up => AlertEvent::Up,
             };
-            (event, Some(from.as_str()))
+            was_degraded = *before;
+            let lasted = (*from != Level::Up).then_some(*after_seconds);
+            (event, Some(from.as_str()), lasted)
         }
-        _ => (AlertEvent::Reminder, None),
+        Decision::Reminder { down_seconds } => (AlertEvent::Reminder, None, Some(*down_seconds)),
+        _ => (AlertEvent::Reminder, None, None),
     };
     Alert {
         v: 1,
@@ -246,6 +278,8 @@ fn alert(
         group: service.group.clone(),
         state: Some(machine.state.as_str().to_owned()),
         previous: previous.map(str::to_owned),
+        was_degraded,
+        lasted_seconds: lasted,
         reason: machine.reason.clone(),
         since: machine.since,
         at: now,
@@ -266,3 +300,7 @@ pub fn unasked(services: &[Service]) -> (Vec<&ServiceId>, bool) {
 #[cfg(test)]
 #[path = "judge_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "told_tests.rs"]
+mod told_tests;

@@ -156,6 +156,78 @@ fn what_is_in_maintenance_or_behind_a_dead_line_is_not_counted() {
     assert_eq!((pending(&bench, "web"), pending(&bench, "nas")), (2, 1));
 }
 
+/// Checks, and good ones, that were counted of the website.
+fn counted(bench: &Bench) -> (u32, u32) {
+    bench.book.services[&id("web")].windows.0[0]
+}
+
+/// A website that was up, and has failed four times since the line was heard of last.
+fn held() -> Bench {
+    let mut bench = Bench::new();
+    bench.run(&[("home", Level::Up), ("web", Level::Up)]);
+    for _ in 0..4 {
+        bench.run(&[("web", Level::Down)]);
+    }
+    assert_eq!(counted(&bench), (1, 1));
+    bench
+}
+
+#[test]
+fn what_fails_before_the_line_is_known_to_be_out_is_not_counted() {
+    let mut bench = held();
+    bench.run(&[("home", Level::Down), ("web", Level::Down)]);
+    bench.run(&[("home", Level::Up), ("web", Level::Up)]);
+    assert_eq!(counted(&bench), (2, 2));
+}
+
+#[test]
+fn what_fails_before_the_line_is_known_to_hold_is_counted_then() {
+    let mut bench = held();
+    bench.run(&[("home", Level::Up), ("web", Level::Down)]);
+    assert_eq!(counted(&bench), (6, 1));
+    let mut bench = held();
+    bench.run(&[("web", Level::Up)]);
+    assert_eq!(counted(&bench), (6, 2), "it is up: so was the line");
+    let mut bench = held();
+    for _ in 0..30 {
+        bench.run(&[("web", Level::Down)]);
+    }
+    assert_eq!(counted(&bench), (35, 1), "nobody waits for ever");
+}
+
+#[test]
+fn what_is_known_of_the_day_before_goes_to_its_hour_and_its_day() {
+    let mut bench = held();
+    // Until 23:59, in the hour of which the website was up.
+    bench.minute = 14 * 60 - 5;
+    let (written, _) = bench.run(&[("home", Level::Up), ("web", Level::Up)]);
+    let mut rows = written.hours;
+    for _ in 0..6 {
+        let (written, _) = bench.run(&[("web", Level::Down)]);
+        rows.extend(written.hours);
+        if bench.minute == 14 * 60 {
+            assert!(written.work.is_some(), "the day is over");
+        }
+    }
+    let (written, _) = bench.run(&[("home", Level::Up), ("web", Level::Down)]);
+    assert!(written.work.is_some(), "and is added up again");
+    rows.extend(written.hours);
+    let midnight = START + 14 * 3600;
+    let last = rows.iter().rfind(|row| row.service == id("web"));
+    let last = last.unwrap();
+    assert_eq!(
+        (last.at, last.sums.checks, last.sums.up),
+        (midnight - 3600, 4, 1)
+    );
+    let (written, _) = bench.run(&[("home", Level::Up), ("web", Level::Up)]);
+    assert!(written.work.is_none());
+    let entry = &bench.book.services[&id("web")];
+    assert_eq!(
+        (entry.hour, entry.sums.checks, entry.sums.up),
+        (midnight, 5, 1)
+    );
+}
+
 #[test]
 fn checks_go_to_the_history_every_five_minutes() {
     let mut bench = Bench::new();

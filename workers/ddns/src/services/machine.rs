@@ -85,12 +85,18 @@ pub struct Machine {
     pub slow: u32,
     /// And how many were not.
     pub clean: u32,
+    /// Whether it fails behind a line of which is not known whether it is out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub held: bool,
     /// When the first of the failed checks was.
     pub failing_since: Option<Timestamp>,
     /// Of when the newest evidence is that it was not down.
     pub good_at: Option<Timestamp>,
     pub incident: Option<Open>,
     pub told: Level,
+    /// Whether it had been told as degraded before it was told as down.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub told_degraded: bool,
     pub told_at: Option<Timestamp>,
     /// When the outside was told last, or reminded.
     pub reminded_at: Option<Timestamp>,
@@ -165,6 +171,8 @@ pub enum Decision {
     Alert {
         from: Level,
         to: Level,
+        /// Whether it had been told as degraded before it was told as down, if it comes from there.
+        was_degraded: bool,
         /// How long it was what it was, in seconds.
         after_seconds: i64,
     },
@@ -184,10 +192,12 @@ impl Machine {
             passed: 0,
             slow: 0,
             clean: 0,
+            held: false,
             failing_since: None,
             good_at: None,
             incident: None,
             told: Level::Up,
+            told_degraded: false,
             told_at: None,
             reminded_at: None,
             fault: None,
@@ -200,11 +210,17 @@ impl Machine {
         self.settled == Settled::Down && self.state != ServiceState::Paused
     }
 
+    /// Whether the last results count: not while it is paused or the line is out.
+    pub const fn has_counted(&self) -> bool {
+        self.failed > 0 || self.passed > 0
+    }
+
     /// One step; gives what is to be done.
     pub fn step(&mut self, rules: Rules, input: &Input<'_>) -> Vec<Decision> {
         if let Some(open) = &mut self.incident {
             open.acknowledged |= input.acknowledged;
         }
+        self.held = input.line == Line::Suspect && !input.paused;
         self.count(input);
         self.settle(rules, input);
         let mut decisions = Vec::new();
@@ -328,6 +344,7 @@ impl Machine {
             ServiceState::Paused => {
                 // Who paused it knows.
                 (self.told, self.told_at, self.reminded_at) = (Level::Up, None, None);
+                self.told_degraded = false;
                 return;
             }
             ServiceState::Unknown | ServiceState::Maintenance => return,
@@ -337,8 +354,10 @@ impl Machine {
             decisions.push(Decision::Alert {
                 from: self.told,
                 to: level,
+                was_degraded: self.told_degraded,
                 after_seconds,
             });
+            self.told_degraded = self.told == Level::Degraded && level == Level::Down;
             (self.told, self.told_at, self.reminded_at) = (level, Some(now), Some(now));
             return;
         }

@@ -82,6 +82,7 @@ fn a_blip_is_nothing_and_two_failures_are_down() {
     let alert = Decision::Alert {
         from: Level::Up,
         to: Level::Down,
+        was_degraded: false,
         after_seconds: 0,
     };
     let expected = [
@@ -96,6 +97,7 @@ fn a_blip_is_nothing_and_two_failures_are_down() {
     let alert = Decision::Alert {
         from: Level::Down,
         to: Level::Up,
+        was_degraded: false,
         after_seconds: 120,
     };
     let expected = [

@@ -91,7 +91,11 @@ pub async fn run(
         found.extend(asked.found.map(|found| (asked.id, found)));
     }
     let (written, alerts) = judge::judge(config, &mut book, news, &found, &incidents, now);
-    let alerts = outbox::enqueue(&store.0, config, &alerts)?;
+    let mut rows = outbox::rows_of(config, &alerts)?;
+    rows.retain(|row| row.has_room(&mut book.reminded));
+    let closed = written.closing.iter().map(|it| it.service.as_str());
+    let told = alerts.iter().map(|alert| alert.service.as_str());
+    let alerts = outbox::enqueue(&store.0, rows, &closed.chain(told).collect())?;
     store.after(revision, &book, &written, now, alerts).await?;
     for change in &written.changes {
         let words = format!("{} is {}", change.subject, change.after);

@@ -34,13 +34,14 @@ pub enum Viewer {
 
 impl Viewer {
     pub fn sees(&self, service: &Service) -> bool {
-        let allowed = |entry: &TokenEntry| {
-            let id = Some(service.id.as_str());
-            entry.allows(Action::OpsRead, id).is_ok()
-        };
+        service.public || self.operates(service.id.as_str())
+    }
+
+    /// Whether it reads of what has this id by its token, be it configured or not.
+    pub fn operates(&self, id: &str) -> bool {
         match self {
-            Self::Anyone => service.public,
-            Self::Token(entry) => service.public || allowed(entry),
+            Self::Anyone => false,
+            Self::Token(entry) => entry.allows(Action::OpsRead, Some(id)).is_ok(),
         }
     }
 

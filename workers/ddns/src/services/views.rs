@@ -82,7 +82,7 @@ fn of_hosts(page: &mut Page, hosts: &[HostAge], now: Timestamp) {
 }
 
 fn of_costs(page: &mut Page, config: &DdnsConfig) {
-    let cost = budget(&config.services);
+    let cost = budget(config);
     for (name, help, value) in [
         (
             "genkan_services_rows_written_per_day",

@@ -99,13 +99,9 @@ fn judged(
     let Signal::End(ending) = signal else {
         return (None, None);
     };
-    let last = LastBeats {
-        end: before.end.clone(),
-        start: before.start.clone().filter(|start| start.rid.is_none()),
-    };
     let started = match rid {
         Some(_) => before.run_started,
-        None => last.running_since(),
+        None => before.started(),
     };
     let duration_ms = beats::duration_ms(content, started, at);
     let report = BeatReport {

@@ -165,12 +165,16 @@ pub async fn acknowledge(
             group: service.group.clone(),
             state: None,
             previous: None,
+            was_degraded: false,
+            lasted_seconds: None,
             reason: Some(format!("{}: {note}", entry.name)),
             since: incident.opened_at,
             at: now,
             incident: Some(id.to_string()),
         });
-    let alert = outbox::enqueue(&store.0, config, alert.as_slice())?;
+    let rows = outbox::rows_of(config, alert.as_slice())?;
+    let stale = alert.iter().map(|alert| alert.service.as_str()).collect();
+    let alert = outbox::enqueue(&store.0, rows, &stale)?;
     let incident = store
         .acknowledge(id, &entry.name, now, &note, alert)
         .await?

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use edge::{Failure, Fresh, clock, log, reply};
+use edge::{Failure, Fresh, clock, log, not_found, reply};
 use serde::Serialize;
 use types::{
     Range, ServiceId, badge,
@@ -14,7 +14,7 @@ use worker::{Env, Request, Response};
 
 use super::{
     super::query::{number, parameter},
-    bad, for_viewer, present, seen, viewer,
+    bad, for_viewer, named, present, seen, viewer,
 };
 use crate::services::{
     series::{self, HourRow, Span},
@@ -119,16 +119,29 @@ pub async fn incidents(
         Some(_) => return Err(bad("state is open or closed")),
     };
     let wanted = parameter(request, "service").filter(|service| !service.is_empty());
-    let services: Vec<&str> = if let Some(id) = &wanted {
-        vec![seen(config, id, &viewer)?.id.as_str()]
-    } else {
-        let services = config.services.iter();
-        let visible = services.filter(|service| viewer.sees(service));
-        visible.map(|service| service.id.as_str()).collect()
+    // Who may see them still finds those of a service that was taken out of the configuration.
+    let services: Option<Vec<&str>> = match &wanted {
+        Some(id) if viewer.operates(id) => Some(vec![id]),
+        Some(id) => Some(vec![seen(config, id, &viewer)?.id.as_str()]),
+        None if viewer.is_operator() => None,
+        None => {
+            let services = config.services.iter();
+            let visible = services.filter(|service| viewer.sees(service));
+            Some(visible.map(|service| service.id.as_str()).collect())
+        }
     };
     // One more than asked for shows whether there is a page after this one.
     let store = Store::new(env)?;
-    let mut found = store.incidents(&services, which, before, limit + 1).await?;
+    let services = services.as_deref();
+    let mut found = store.incidents(services, which, before, limit + 1).await?;
+    if let Some(id) = wanted.filter(|_| found.is_empty()) {
+        let ever = Some(&[id.as_str()][..]);
+        let is_known = named(config, &id).is_some()
+            || !store.incidents(ever, Which::All, None, 1).await?.is_empty();
+        if !is_known {
+            return Err(not_found("such service"));
+        }
+    }
     let more = u32::try_from(found.len()).is_ok_and(|found| found > limit);
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let last = found.last().filter(|_| more);

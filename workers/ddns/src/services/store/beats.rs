@@ -8,19 +8,44 @@ use types::{ServiceId, Timestamp};
 
 use super::{Store, write};
 
-/// The last end and the last start of each service in ?1. Whoever has no beat is not in it.
-pub const LAST: &str = "\
-SELECT json_group_object(service, json_object('end', json(ended), 'start', json(started))) AS found
+/// When the run of ?service began that has gone on for longest, and has not ended. A run with an id
+/// ends by an end with that id or by a later one without any, one without an id by any later end.
+/// What began before a run that has ended is taken for dead: a machine that was switched off in the
+/// middle is well again by its next run. The starts are looked at from the newest back, to the first
+/// that has ended; there are few, for they overlap.
+const RUNNING: &str = "\
+WITH RECURSIVE begun (count, at) AS (
+  SELECT 0, 1 << 62
+  UNION ALL
+  SELECT begun.count + 1, run.at FROM begun CROSS JOIN heartbeats AS run
+  WHERE begun.count < 20 AND run.service = ?service AND run.ended = 0
+    AND run.at = (SELECT max(at) FROM heartbeats WHERE service = ?service AND ended = 0 AND at < begun.at)
+    AND NOT EXISTS (SELECT 1 FROM heartbeats
+                    WHERE service = ?service AND rid = run.rid AND ended = 1)
+    AND NOT EXISTS (SELECT 1 FROM (SELECT rid FROM heartbeats
+                                   WHERE service = ?service AND ended = 1 AND at >= run.at
+                                   ORDER BY at DESC LIMIT 20) AS later
+                    WHERE later.rid IS NULL OR run.rid IS NULL)
+)
+SELECT min(at) FROM begun WHERE count > 0";
+
+/// The last end of each service in ?1, and when its [`RUNNING`] run began.
+pub fn last() -> String {
+    let running = RUNNING.replace("?service", "value");
+    format!(
+        "\
+SELECT json_group_object(service, json_object('end', json(ended), 'running_since', running)) AS found
 FROM (
   SELECT value AS service,
     (SELECT json_object('at', at, 'rid', rid, 'failure', failure) FROM heartbeats
      WHERE service = value AND ended = 1 ORDER BY at DESC LIMIT 1) AS ended,
-    (SELECT json_object('at', at, 'rid', rid) FROM heartbeats
-     WHERE service = value AND ended = 0 ORDER BY at DESC LIMIT 1) AS started
+    ({running}) AS running
   FROM json_each(?1)
-)";
+)"
+    )
+}
 
-/// The last beats of one service as above, with the start of the run ?2, and whether that has ended.
+/// The last end and the last start of the service ?1, and when the run ?2 began.
 const BEFORE: &str = "\
 SELECT json_object(
   'end', json((SELECT json_object('at', at, 'rid', rid, 'failure', failure) FROM heartbeats
@@ -59,11 +84,14 @@ pub struct Beat {
     pub failure: Option<String>,
 }
 
-/// The newest beats of a service.
+/// What is known of a service by its beats.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct LastBeats {
+    /// The newest one that ended.
     pub end: Option<Beat>,
-    pub start: Option<Beat>,
+    /// When a run began that has not ended, in milliseconds since the epoch.
+    #[serde(default)]
+    running_since: Option<i64>,
 }
 
 /// What is known when a beat comes in.
@@ -111,16 +139,18 @@ impl BeforeBeat {
         let (end, start) = (self.end.as_ref(), self.start.as_ref());
         end.map(|end| end.at).max(start.map(|start| start.at))
     }
+
+    /// When the run began that an end without an id ends, in milliseconds since the epoch.
+    pub fn started(&self) -> Option<i64> {
+        let start = self.start.as_ref().filter(|start| start.rid.is_none())?;
+        let has_ended = self.end.as_ref().is_some_and(|end| end.at >= start.at);
+        (!has_ended).then_some(start.at)
+    }
 }
 
 impl LastBeats {
-    /// When a run began that has not ended, in milliseconds since the epoch.
-    pub fn running_since(&self) -> Option<i64> {
-        let start = self.start.as_ref()?;
-        let end = self.end.as_ref();
-        let has_ended = end
-            .is_some_and(|end| end.at >= start.at || (end.rid.is_some() && end.rid == start.rid));
-        (!has_ended).then_some(start.at)
+    pub const fn running_since(&self) -> Option<i64> {
+        self.running_since
     }
 
     pub fn ended_at(&self) -> Option<Timestamp> {

@@ -105,6 +105,12 @@ SELECT json_group_array(json_object('at', at, 'sums', json_object(
 FROM checks
 WHERE service = ?1 AND step = 60 AND at >= CAST(?2 AS INTEGER) AND at < CAST(?3 AS INTEGER)";
 
+/// Those that are open stay, and the newest, so that no id is given twice.
+const PURGE_INCIDENTS: &str = "\
+DELETE FROM incidents WHERE id IN (
+  SELECT id FROM incidents WHERE closed_at < ?1 AND id < (SELECT max(id) FROM incidents)
+  ORDER BY id LIMIT 1000)";
+
 impl Store {
     /// The hours of a range, in order.
     pub async fn hours(
@@ -150,6 +156,7 @@ impl Store {
             with_known(PURGE, work.purge_before)?,
             self.statement(PURGE_BEATS, &[&work.beats_before.to_string()])?,
             self.statement(PURGE_AUDIT, &[&audited])?,
+            self.statement(PURGE_INCIDENTS, &[&audited])?,
         ])
     }
 }

@@ -11,10 +11,11 @@ const ROW: &str =
     "json_object('id', id, 'service', service, 'opened_at', opened_at, 'closed_at', closed_at,
   'acknowledged_by', acknowledged_by, 'reason', reason, 'updates', json(updates))";
 
-/// Newest first; those of the services in ?1, older than the id ?2, at most ?3.
+/// Newest first; those of the services in ?1 (`null`: of all that there ever were), older than the id
+/// ?2, at most ?3.
 const LIST: &str = "\
 FROM (SELECT * FROM incidents
-      WHERE id < CAST(?2 AS INTEGER) AND service IN (SELECT value FROM json_each(?1))
+      WHERE id < CAST(?2 AS INTEGER) AND (?1 = 'null' OR service IN (SELECT value FROM json_each(?1)))
         AND (?4 = '' OR (closed_at IS NULL) = (?4 = 'open'))
       ORDER BY id DESC LIMIT CAST(?3 AS INTEGER))";
 
@@ -46,10 +47,10 @@ pub enum Which {
 }
 
 impl Store {
-    /// Up to `limit` incidents of these services, newest first, older than `before`.
+    /// Up to `limit` incidents of these services, or of all, newest first, older than `before`.
     pub async fn incidents(
         &self,
-        services: &[&str],
+        services: Option<&[&str]>,
         which: Which,
         before: Option<u32>,
         limit: u32,

@@ -129,7 +129,7 @@ impl Store {
             self.statement(BOOK, &[])?,
             self.statement(INCIDENTS, &[])?,
             self.statement(super::silences::ALL, &[])?,
-            self.statement(beats::LAST, &[&write(&beating)?])?,
+            self.statement(&beats::last(), &[&write(&beating)?])?,
         ];
         if with_reports {
             statements.push(self.statement(REPORTS, &[])?);
