@@ -66,6 +66,8 @@ describe("a report", () => {
     assert.deepEqual([same.hosts[0].result, provided(same.hosts[0])], ["nochg", ["mydns/home current", "cloudflare/zone current"]]);
     const refused = await dry({ hostnames: [HOME], ipv4: "100.64.0.1" });
     assert.deepEqual([refused.hosts[0].result, refused.hosts[0].why], ["dnserr", "100.64.0.1 is cgnat"]);
+    const half = await dry({ hostnames: [HOME], ipv4: "100.64.0.1", ipv6: "2001:4860::1" });
+    assert.deepEqual([half.hosts[0].result, half.hosts[0].why], ["good", "100.64.0.1 is cgnat"]);
     assert.deepEqual([await snapshot(), d.mydns.notices.length, d.cloudflare.asked.length], [before, notices, asked]);
   });
 
@@ -74,6 +76,13 @@ describe("a report", () => {
     await report({ hostnames: [HOME], ipv4: "8.8.8.8" });
     const { body } = await report({ hostnames: [HOME], ipv4: "8.8.8.8", dry_run: true });
     assert.deepEqual(provided(body.hosts[0]), ["mydns/home would-send", "cloudflare/zone current"]);
+  });
+
+  test("names the family that was refused beside the one that was taken", async () => {
+    const body = { hostnames: [HOME], ipv4: "100.64.0.1", ipv6: "2001:4860::1" };
+    const why = async () => (await report(body)).body.hosts.map((one: any) => [one.result, one.why]);
+    assert.deepEqual(await why(), [["good", "100.64.0.1 is cgnat"]]);
+    assert.deepEqual(await why(), [["nochg", "it has this address already; 100.64.0.1 is cgnat"]]);
   });
 
   test("has the status that dyndns2 has for it", async () => {

@@ -172,7 +172,7 @@ pub struct HostReport {
     pub before: Option<Addresses>,
     pub after: Option<Addresses>,
     pub providers: Vec<ProviderResult>,
-    /// Why it was not done, or why nothing was to be done.
+    /// Why it was not done, or why nothing was to be done; of what was done, what was refused beside it.
     pub why: Option<String>,
 }
 

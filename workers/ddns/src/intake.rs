@@ -1,7 +1,9 @@
 //! A report from its verdicts to its answer: into the book, to the providers, and what is said of
 //! it.
 
-use types::ddns::{Addresses, HostReport, ProviderOutcome, ProviderResult, Reported};
+use types::ddns::{
+    Addresses, HostReport, ProviderOutcome, ProviderResult, RefusedAddress, Reported,
+};
 
 use crate::{
     book::{Book, Clock, Finished, Ports, Recorded, Request, Row, Tell},
@@ -222,10 +224,14 @@ fn done(
     done
 }
 
-/// Why a host was not given its address, or why nothing was to be done.
+/// Why a host was not given its address, or why nothing was to be done; of what was taken, what was
+/// refused beside it.
 fn why(code: Code, reported: &Reported) -> Option<String> {
+    let each = |one: &RefusedAddress| format!("{} is {}", one.address, one.reason);
+    let refused: Vec<_> = reported.refused.iter().map(each).collect();
+    let refused = (!refused.is_empty()).then(|| refused.join("; "));
     let text = match code {
-        Code::Good => return None,
+        Code::Good => return refused,
         Code::Nochg => "it has this address already",
         Code::Nohost => "no such host is configured here",
         Code::Notfqdn => "the host is missing or not a fully qualified name",
@@ -237,17 +243,14 @@ fn why(code: Code, reported: &Reported) -> Option<String> {
         }
         Code::Failed => "a provider that matters does not have it yet; it is told again",
         Code::Dnserr => {
-            let each =
-                |one: &types::ddns::RefusedAddress| format!("{} is {}", one.address, one.reason);
-            let refused: Vec<_> = reported.refused.iter().map(each).collect();
-            return Some(if refused.is_empty() {
-                "no address that this host could have was reported".to_owned()
-            } else {
-                refused.join("; ")
-            });
+            return refused
+                .or_else(|| Some("no address that this host could have was reported".to_owned()));
         }
     };
-    Some(text.to_owned())
+    Some(match refused {
+        Some(refused) if matches!(code, Code::Nochg | Code::Failed) => format!("{text}; {refused}"),
+        _ => text.to_owned(),
+    })
 }
 
 #[cfg(test)]

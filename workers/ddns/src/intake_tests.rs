@@ -280,6 +280,33 @@ fn a_preview_says_what_would_be_done_and_does_nothing() {
     assert_eq!(done[0].1.why.as_deref(), Some("10.0.0.1 is private"));
 }
 
+#[test]
+fn what_was_refused_is_named_beside_what_was_taken() {
+    let world = World::new(NOW);
+    let both = "100.64.0.1,2001:4860:4860::8888";
+    let why = |done: Vec<(Code, HostReport)>| (done[0].0, done[0].1.why.clone().unwrap());
+    let refusing = ("mydns/home".to_owned(), (later(None), 1));
+    world.state.borrow_mut().refusing.extend([refusing]);
+    let said = [
+        (Code::Good, "100.64.0.1 is cgnat", true),
+        (
+            Code::Failed,
+            "a provider that matters does not have it yet; it is told again; 100.64.0.1 is cgnat",
+            false,
+        ),
+        (Code::Good, "100.64.0.1 is cgnat", false),
+        (
+            Code::Nochg,
+            "it has this address already; 100.64.0.1 is cgnat",
+            false,
+        ),
+    ];
+    for (code, words, dry) in said {
+        let done = block_on(asked(&world, "1", "a.example.com", both, dry)).unwrap();
+        assert_eq!(why(done), (code, words.to_owned()));
+    }
+}
+
 /// The codes that it ends with, if it ends well.
 type Running<'a> = std::pin::Pin<Box<dyn Future<Output = Option<Vec<Code>>> + 'a>>;
 
