@@ -26,6 +26,11 @@ impl Addresses {
             ipv6: reported.ipv6.or(self.ipv6),
         }
     }
+
+    /// Whether no family has two addresses among both.
+    pub fn agrees_with(self, other: Self) -> bool {
+        self.updated(other) == other.updated(self)
+    }
 }
 
 /// An address that was reported and not taken.

@@ -10,8 +10,13 @@ use types::{
 };
 
 use super::*;
+
+#[path = "intake_account_tests.rs"]
+mod accounts;
+
 use crate::{
     book::memory::{Broken, Fault, World, block_on, interleave},
+    plan::sharers,
     providers::Sent,
     refresh,
     report::judge_hosts,
@@ -30,6 +35,8 @@ fn hosts() -> Vec<DdnsHost> {
         {"host": "a.example.com", "providers": [mydns("home"), zone]},
         {"host": "b.example.com", "providers": [zone, optional]},
         {"host": "c.example.com"},
+        {"host": "d.example.com", "providers": [mydns("shared")]},
+        {"host": "e.example.com", "providers": [mydns("shared")]},
     ]});
     DdnsConfig::parse(config).unwrap().hosts
 }
@@ -67,6 +74,11 @@ async fn asked(
         .map(|(key, value)| (key.to_owned(), value.to_owned()));
     let update = update::parse(&query, None);
     let hosts = hosts();
+    let verdicts = judge_hosts(&update, &hosts, &token);
+    let named = verdicts.iter().filter_map(|verdict| match verdict {
+        Verdict::Apply { host, .. } => Some(duties(host)),
+        _ => None,
+    });
     let request = Request {
         mark,
         at: world.now(),
@@ -75,7 +87,8 @@ async fn asked(
         seen: None,
         guesser: "",
         reported: &update.reported,
-        verdicts: &judge_hosts(&update, &hosts, &token),
+        verdicts: &verdicts,
+        sharers: &sharers(&named.flatten().collect::<Vec<_>>(), &hosts),
         damped: true,
     };
     let answered = if dry {

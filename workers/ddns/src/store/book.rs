@@ -8,10 +8,10 @@ use super::{Store, json, list, parsed, sql};
 use crate::{
     CONFIG,
     alerts::outbox,
-    book::{Book, Claimed, Finished, Note, Recorded, Request, Row},
+    book::{Book, Claim, Claimed, Finished, Note, Recorded, Request, Row},
     dyndns2::Code,
     limits::{FLAP_SECONDS, FLAPS, UPDATES, UPDATES_SECONDS},
-    plan::{Duty, LEASE_SECONDS, Line, Settled},
+    plan::{Line, Settled},
     refresh,
     report::Verdict,
 };
@@ -54,6 +54,7 @@ impl<'a> Asked<'a> {
             Verdict::Apply { host, .. } if !host.providers.is_empty() => Some(host.host.as_str()),
             _ => None,
         });
+        let sharers = request.sharers.iter().map(|duty| duty.host.as_str());
         Ok(Self {
             mark: request.mark,
             at: request.at,
@@ -64,7 +65,7 @@ impl<'a> Asked<'a> {
             guesser: request.guesser,
             reported: json(request.reported)?,
             items: request.verdicts.iter().map(item).collect(),
-            hosts: hosts.collect(),
+            hosts: hosts.chain(sharers).collect(),
             most: UPDATES,
             window: UPDATES_SECONDS,
             window_since: request.at.plus_seconds(-UPDATES_SECONDS),
@@ -160,14 +161,6 @@ struct Hosts<'a> {
 }
 
 #[derive(Serialize)]
-struct Claim<'a> {
-    mark: &'a str,
-    now: Timestamp,
-    until: Timestamp,
-    duties: &'a [&'a Duty],
-}
-
-#[derive(Serialize)]
 struct Settling<'a> {
     mark: &'a str,
     settled: &'a [Settled],
@@ -234,19 +227,12 @@ impl Book for Store {
         list(found.first())
     }
 
-    async fn claim(
-        &self,
-        mark: &str,
-        duties: &[&Duty],
-        now: Timestamp,
-    ) -> Result<Vec<Claimed>, Failure> {
-        let claim = Claim {
-            mark,
-            now,
-            until: now.plus_seconds(LEASE_SECONDS),
-            duties,
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, Failure> {
+        let statements: &[&str] = match claim.accounts.is_empty() {
+            true => &[sql::CLAIM],
+            false => &[sql::CLAIM, sql::FORGET],
         };
-        list(self.all(&[sql::CLAIM], &claim).await?.first())
+        list(self.all(statements, claim).await?.first())
     }
 
     async fn settle(
@@ -260,11 +246,11 @@ impl Book for Store {
             settled,
             hosts,
         };
-        list(
-            self.all(&[sql::SETTLE, sql::LINES], &settling)
-                .await?
-                .get(1),
-        )
+        let statements: &[&str] = match settled.iter().any(|one| one.not_before.is_some()) {
+            true => &[sql::SETTLE, sql::REST, sql::LINES],
+            false => &[sql::SETTLE, sql::LINES],
+        };
+        list(self.all(statements, &settling).await?.last())
     }
 
     async fn finish(&self, finished: &[Finished]) -> Result<(), Failure> {
