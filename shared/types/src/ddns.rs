@@ -50,6 +50,9 @@ pub struct Reported {
     /// The home's IPv6 prefix, when it was told as such; its last bits are zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<Ipv6Addr>,
+    /// Whether a prefix was told that is among what was refused: then nobody knows the home's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prefix_refused: bool,
     pub refused: Vec<RefusedAddress>,
 }
 
@@ -106,7 +109,8 @@ pub struct HostState {
     pub dns: Option<Addresses>,
     /// Whether all of these are the same, family by family; null when that cannot be told.
     pub agree: Option<bool>,
-    /// What the last report differs from where it came from by; left out when it does not.
+    /// What the last report over either family differs from where it came from by; left out when none
+    /// does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<Difference>,
     /// When an address of this host changed last.
@@ -304,6 +308,7 @@ mod tests {
                 ipv6: addresses.ipv6,
                 prefix: None,
                 refused: vec![RefusedAddress {
+                prefix_refused: false,
                     address: "192.168.1.2".to_owned(),
                     reason: "private".to_owned(),
                 }],

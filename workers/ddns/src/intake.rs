@@ -10,7 +10,7 @@ use crate::{
     dyndns2::Code,
     fanout::{self, Ran},
     plan::{Due, Duty, Line, Occasion, bounded, due_among, duties, overtaken},
-    report::Verdict,
+    report::{Verdict, left_out},
 };
 
 /// What came of one host.
@@ -202,7 +202,7 @@ fn done(
             before: row.before,
             after: row.after,
             providers,
-            why: why(code, request.reported),
+            why: why(code, request.reported, verdict),
         };
         let (code, taken, providers) = match verdict {
             Verdict::Apply { host, addresses } => {
@@ -227,10 +227,12 @@ fn done(
 }
 
 /// Why a host was not given its address, or why nothing was to be done; of what was taken, what was
-/// refused beside it.
-fn why(code: Code, reported: &Reported) -> Option<String> {
+/// refused or left out beside it.
+fn why(code: Code, reported: &Reported, verdict: &Verdict<'_>) -> Option<String> {
     let each = |one: &RefusedAddress| format!("{} is {}", one.address, one.reason);
-    let refused: Vec<_> = reported.refused.iter().map(each).collect();
+    let mut refused: Vec<_> = reported.refused.iter().map(each).collect();
+    let left_out = verdict.configured().map(|host| left_out(host, reported));
+    refused.extend(left_out.into_iter().flatten());
     let refused = (!refused.is_empty()).then(|| refused.join("; "));
     let text = match code {
         Code::Good => return refused,

@@ -37,6 +37,7 @@ fn hosts() -> Vec<DdnsHost> {
         {"host": "c.example.com"},
         {"host": "d.example.com", "providers": [mydns("shared")]},
         {"host": "e.example.com", "providers": [mydns("shared")]},
+        {"host": "six.example.com", "families": ["ipv6"]},
     ]});
     DdnsConfig::parse(config).unwrap().hosts
 }
@@ -291,6 +292,29 @@ fn a_preview_says_what_would_be_done_and_does_nothing() {
     let done = block_on(asked(&world, "4", BOTH, "10.0.0.1", true)).unwrap();
     assert_eq!(words(&done), ["dnserr", "dnserr"]);
     assert_eq!(done[0].1.why.as_deref(), Some("10.0.0.1 is private"));
+}
+
+#[test]
+fn a_family_that_is_not_the_hosts_is_left_out_by_name() {
+    let world = World::new(NOW);
+    let left = "8.8.8.8 is left out: the host has ipv6 alone";
+    for (address, code, why) in [
+        ("8.8.8.8,2001:4860:4860::8888", Code::Good, left.to_owned()),
+        ("8.8.8.8", Code::Dnserr, left.to_owned()),
+        (
+            "8.8.8.8,2001:4860:4860::8888",
+            Code::Nochg,
+            format!("it has this address already; {left}"),
+        ),
+    ] {
+        for dry in [true, false] {
+            let done = block_on(asked(&world, "1", "six.example.com", address, dry)).unwrap();
+            assert_eq!(done[0].0, code);
+            assert_eq!(done[0].1.why.as_ref(), Some(&why));
+        }
+    }
+    let has = world.wanted(&"six.example.com".parse().unwrap()).unwrap();
+    assert_eq!((has.ipv4, has.ipv6.is_some()), (None, true));
 }
 
 #[test]

@@ -181,7 +181,7 @@ impl State {
             Verdict::Apply { host, addresses } => {
                 let before = self.hosts.get(&host.host).map(|(has, _)| *has);
                 let before = before.unwrap_or_default();
-                let after = before.updated(*addresses);
+                let after = host.own(before.updated(*addresses));
                 let decision = if before == after {
                     Code::Nochg
                 } else if host.providers.iter().any(|provider| provider.required) {

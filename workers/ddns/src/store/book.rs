@@ -2,7 +2,11 @@
 
 use edge::Failure;
 use serde::{Deserialize, Serialize};
-use types::{Timestamp, config::HostName, ddns::Addresses};
+use types::{
+    Timestamp,
+    config::{Family, HostName},
+    ddns::Addresses,
+};
 
 use super::{Store, json, list, parsed, sql};
 use crate::{
@@ -44,6 +48,9 @@ struct Item<'a> {
     code: Option<&'static str>,
     ipv4: Option<std::net::Ipv4Addr>,
     ipv6: Option<std::net::Ipv6Addr>,
+    /// Whether the host has no addresses of the family.
+    no_ipv4: bool,
+    no_ipv6: bool,
     /// What a change is called until its providers have it.
     fresh: &'static str,
 }
@@ -81,6 +88,8 @@ fn item<'a>(verdict: &'a Verdict<'_>) -> Item<'a> {
         code: Some(code.as_str()),
         ipv4: None,
         ipv6: None,
+        no_ipv4: false,
+        no_ipv6: false,
         fresh: "",
     };
     match verdict {
@@ -91,6 +100,8 @@ fn item<'a>(verdict: &'a Verdict<'_>) -> Item<'a> {
             code: None,
             ipv4: addresses.ipv4,
             ipv6: addresses.ipv6,
+            no_ipv4: !host.has_family(Family::Ipv4),
+            no_ipv6: !host.has_family(Family::Ipv6),
             // Nobody can say it is good before the providers that matter have it.
             fresh: if host.providers.iter().any(|provider| provider.required) {
                 Code::Failed.as_str()

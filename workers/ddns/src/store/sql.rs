@@ -8,11 +8,13 @@ macro_rules! judged {
         "\
 WITH items AS (
   SELECT key AS n, value->>'$.host' AS host, value->>'$.code' AS code, value->>'$.ipv4' AS new4,
-         value->>'$.ipv6' AS new6, value->>'$.fresh' AS fresh
+         value->>'$.ipv6' AS new6, value->>'$.no_ipv4' AS no4, value->>'$.no_ipv6' AS no6,
+         value->>'$.fresh' AS fresh
   FROM json_each(?1, '$.items')
 ), compared AS (
   SELECT items.*, hosts.ipv4 AS old4, hosts.ipv6 AS old6,
-         coalesce(new4, hosts.ipv4) AS after4, coalesce(new6, hosts.ipv6) AS after6
+         iif(no4, NULL, coalesce(new4, hosts.ipv4)) AS after4,
+         iif(no6, NULL, coalesce(new6, hosts.ipv6)) AS after6
   FROM items LEFT JOIN hosts ON items.code IS NULL AND hosts.host = items.host
 ), judged AS (
   SELECT *, CASE
