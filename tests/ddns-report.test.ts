@@ -409,3 +409,11 @@ describe("the log", () => {
     assert.deepEqual(await d.addresses(PLAIN), ["8.8.8.8", null]);
   });
 });
+  test("is searched by what is no host as it was named", async () => {
+    await d.update(`hostname=Home,${PLAIN}&myip=8.8.8.8`);
+    const found = async (host: string) => (await d.read(`/api/ddns/log?host=${host}`)).entries.map((one: any) => `${one.host} ${one.decision}`);
+    assert.deepEqual(await found("Home"), ["Home notfqdn"]);
+    assert.deepEqual(await found("home"), []);
+    assert.deepEqual(await found(`${PLAIN.toUpperCase()}.`), [`${PLAIN} good`]);
+  });
+

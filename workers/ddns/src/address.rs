@@ -244,6 +244,8 @@ mod tests {
             ("172.71.255.255", "cloudflare"),
             ("::", "unspecified"),
             ("::1", "loopback"),
+            ("233.252.0.1", "documentation"),
+            ("233.252.1.1", "multicast"),
             ("::ffff:10.0.0.1", "private"),
             ("::8.8.8.8", "reserved"),
             ("64:ff9b::808:808", "nat64"),

@@ -112,7 +112,11 @@ pub async fn log(request: &Request, env: &Env) -> Result<Response, Failure> {
         before: number(request, "cursor")?.unwrap_or(u32::MAX),
         // One more than asked for shows whether there is a page after this one.
         limit: limit + 1,
-        host: text("host").map(|host| host.to_ascii_lowercase()),
+        // A host is on record by its name; what is none, as it was sent.
+        host: text("host").map(|host| match host.parse::<HostName>() {
+            Ok(name) => name.to_string(),
+            Err(_) => host,
+        }),
         token: text("token"),
         decision: text("decision"),
         since: moment(text("since"), "since")?,
