@@ -304,6 +304,37 @@ describe("the hosts", () => {
     assert.equal((await host()).difference, undefined);
   });
 
+  test("are seen by the last report that came over each family", async () => {
+    const V6 = "2001:4860:4860:1::8888";
+    answers(["8.8.8.8"], [V6]);
+    await d.update(`hostname=${PLAIN}`, { from: "8.8.8.8" });
+    await d.update(`hostname=${PLAIN}`, { from: V6 });
+    const plain = await host();
+    assert.deepEqual([plain.seen, plain.agree, plain.difference], [{ ipv4: "8.8.8.8", ipv6: V6 }, true, undefined]);
+    await d.update(`hostname=${PLAIN}&myip=8.8.8.8`, { from: "9.9.9.9" });
+    await d.update(`hostname=${PLAIN}&myip=${V6}`, { from: "2001:4860:4860:1:aaaa:bbbb:cccc:dddd" });
+    const through = await host();
+    assert.deepEqual([through.seen.ipv4, through.agree, through.difference], ["9.9.9.9", false, "vpn-or-proxy"]);
+    await d.update(`hostname=${PLAIN}&myip=8.8.8.8`, { from: "8.8.8.8" });
+    const privately = await host();
+    assert.deepEqual([privately.seen.ipv6, privately.agree, privately.difference], ["2001:4860:4860:1:aaaa:bbbb:cccc:dddd", true, undefined]);
+    await d.update(`hostname=${PLAIN}&myip=${V6}`, { from: "2001:4860:4860:2::1" });
+    assert.equal((await host()).difference, "vpn-or-proxy");
+  });
+
+  test("behind Cloudflare leave open whether DNS agrees", async () => {
+    await d.update(`hostname=${HOME}&myip=8.8.8.8`, { from: "8.8.8.8" });
+    d.doh.answer(`A ${HOME}`, [{ data: "104.16.1.1" }, { data: "172.67.1.1" }]);
+    d.doh.answer(`AAAA ${HOME}`, [{ data: "2606:4700::1" }]);
+    const home = await host(HOME);
+    assert.deepEqual([home.dns.ipv4, home.agree], ["104.16.1.1", null]);
+    d.doh.answer(`A ${HOME}`, [{ data: "104.16.1.1" }, { data: "8.8.4.4" }]);
+    assert.equal((await host(HOME)).agree, false);
+    await d.update(`hostname=${PLAIN}&myip=8.8.8.8`, { from: "8.8.8.8" });
+    answers(["104.16.1.1"]);
+    assert.equal((await host()).agree, false, "it is not kept there");
+  });
+
   test("say when they are refreshed next and when MyDNS forgets them", async () => {
     await d.update(`hostname=${HOME}&myip=8.8.8.8`);
     const home = await host(HOME);
@@ -379,6 +410,14 @@ describe("the log", () => {
     assert.deepEqual(entries[2].reported.refused, [{ address: "10.0.0.1", reason: "private" }]);
   });
 
+  test("is searched by what is no host as it was named", async () => {
+    await d.update(`hostname=Home,${PLAIN}&myip=8.8.8.8`);
+    const found = async (host: string) => (await d.read(`/api/ddns/log?host=${host}`)).entries.map((one: any) => `${one.host} ${one.decision}`);
+    assert.deepEqual(await found("Home"), ["Home notfqdn"]);
+    assert.deepEqual(await found("home"), []);
+    assert.deepEqual(await found(`${PLAIN.toUpperCase()}.`), [`${PLAIN} good`]);
+  });
+
   test("refuses a search that means nothing", async () => {
     for (const [query, detail] of [
       ["since=yesterday", /since is not a time/],
@@ -409,11 +448,3 @@ describe("the log", () => {
     assert.deepEqual(await d.addresses(PLAIN), ["8.8.8.8", null]);
   });
 });
-  test("is searched by what is no host as it was named", async () => {
-    await d.update(`hostname=Home,${PLAIN}&myip=8.8.8.8`);
-    const found = async (host: string) => (await d.read(`/api/ddns/log?host=${host}`)).entries.map((one: any) => `${one.host} ${one.decision}`);
-    assert.deepEqual(await found("Home"), ["Home notfqdn"]);
-    assert.deepEqual(await found("home"), []);
-    assert.deepEqual(await found(`${PLAIN.toUpperCase()}.`), [`${PLAIN} good`]);
-  });
-

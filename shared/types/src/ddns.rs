@@ -103,11 +103,12 @@ pub struct HostState {
     /// What was reported last and taken.
     pub ipv4: Option<Ipv4Addr>,
     pub ipv6: Option<Ipv6Addr>,
-    /// Where the last report came from, as the edge saw it.
+    /// Where the last report over each family came from, as the edge saw it.
     pub seen: Option<Addresses>,
     /// What DNS answers; null when it could not be asked.
     pub dns: Option<Addresses>,
-    /// Whether all of these are the same, family by family; null when that cannot be told.
+    /// Whether all of these are the same, family by family (of IPv6, what is seen by its /64); null when
+    /// that cannot be told.
     pub agree: Option<bool>,
     /// What the last report over either family differs from where it came from by; left out when none
     /// does.
@@ -307,8 +308,8 @@ mod tests {
                 ipv4: addresses.ipv4,
                 ipv6: addresses.ipv6,
                 prefix: None,
-                refused: vec![RefusedAddress {
                 prefix_refused: false,
+                refused: vec![RefusedAddress {
                     address: "192.168.1.2".to_owned(),
                     reason: "private".to_owned(),
                 }],

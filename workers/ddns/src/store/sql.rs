@@ -241,13 +241,17 @@ WHERE host = ?1->>'$.host'
   AND (ipv4_before IS NOT ipv4_after OR ipv6_before IS NOT ipv6_after)
 ORDER BY id DESC LIMIT 1";
 
-/// The last report of each host by a token that is for it, taken or not: those of the cron and
-/// rollbacks were seen nowhere.
+/// The last report of each host by a token that is for it, taken or not, that came over IPv4, and the
+/// last one that came over IPv6, newest first: those of the cron and rollbacks were seen nowhere. Of
+/// the last 20 reports, for a home may have one family alone, and each row that is looked at costs.
 pub const LAST_REPORTS: &str = "\
-SELECT json_object('host', u.host, 'at', u.at, 'seen', u.seen, 'reported', json(u.reported)) AS found
-FROM json_each(?1, '$.hosts') AS j JOIN updates AS u ON u.id = (
-  SELECT id FROM updates WHERE host = j.value AND seen IS NOT NULL AND decision <> '!yours'
-  ORDER BY id DESC LIMIT 1)";
+SELECT json_object('host', u.host, 'seen', u.seen, 'reported', json(u.reported)) AS found
+FROM json_each(?1, '$.hosts') AS j JOIN updates AS u ON u.id IN (
+  SELECT max(id) FROM (
+    SELECT id, seen FROM updates WHERE host = j.value AND seen IS NOT NULL AND decision <> '!yours'
+    ORDER BY id DESC LIMIT 20)
+  GROUP BY instr(seen, ':') > 0)
+ORDER BY u.id DESC";
 
 /// A page of the log, each entry a [`types::ddns::LogEntry`]; conditions come between [`LOG`] and [`LOG_ORDER`].
 pub const LOG: &str = "\
