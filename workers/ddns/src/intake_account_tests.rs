@@ -1,4 +1,4 @@
-//! What hosts have in common: one address at MyDNS, one budget at Cloudflare, one run of the cron.
+//! What hosts have in common: one address at MyDNS.jp, one budget at Cloudflare, one run of the cron.
 
 use types::config::HostName;
 

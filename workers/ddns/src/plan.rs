@@ -85,16 +85,16 @@ pub fn duties(host: &DdnsHost) -> impl Iterator<Item = Duty> {
 
 /// What else is to be looked at when these are told: other hosts that share an account with them.
 pub fn sharers(of: &[Duty], hosts: &[DdnsHost]) -> Vec<Duty> {
-    let shared: Vec<_> = of.iter().filter(|duty| duty.shared).collect();
-    if shared.is_empty() {
+    let accounts: Vec<_> = of.iter().filter(|duty| duty.shared).collect();
+    if accounts.is_empty() {
         return Vec::new();
     }
-    let shares = |duty: &Duty| {
-        shared.iter().any(|one| one.provider == duty.provider)
-            && shared.iter().all(|one| one.host != duty.host)
+    let is_sharer = |duty: &Duty| {
+        accounts.iter().any(|one| one.provider == duty.provider)
+            && accounts.iter().all(|one| one.host != duty.host)
     };
     let all = hosts.iter().flat_map(duties);
-    all.filter(|duty| duty.shared && shares(duty)).collect()
+    all.filter(|duty| duty.shared && is_sharer(duty)).collect()
 }
 
 /// Who looks.

@@ -302,12 +302,12 @@ mod tests {
 
     #[test]
     fn each_family_is_seen_by_the_last_report_that_came_over_it() {
+        const V6: &str = "2001:4860:4860::8888";
         let reported = |ipv4: &str, ipv6: &str| Reported {
             ipv4: ipv4.parse().ok(),
             ipv6: ipv6.parse().ok(),
             ..Reported::default()
         };
-        const V6: &str = "2001:4860:4860::8888";
         let (over4, over6) = (reported("8.8.8.8", ""), reported("", V6));
         let sighting = |reported, from| Sighting {
             reported,

@@ -142,11 +142,12 @@ impl World {
     }
 }
 
-/// Where a provider keeps a host's addresses: an account of MyDNS has one place for all.
+/// Where a provider keeps a host's addresses: an account of `MyDNS` has one place for all.
 fn place(host: &HostName, provider: &str) -> (HostName, String) {
-    let host = match provider.starts_with("mydns/") {
-        true => "account.example".parse().unwrap(),
-        false => host.clone(),
+    let host = if provider.starts_with("mydns/") {
+        "account.example".parse().unwrap()
+    } else {
+        host.clone()
     };
     (host, provider.to_owned())
 }

@@ -239,9 +239,10 @@ impl Book for Store {
     }
 
     async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, Failure> {
-        let statements: &[&str] = match claim.accounts.is_empty() {
-            true => &[sql::CLAIM],
-            false => &[sql::CLAIM, sql::FORGET],
+        let statements: &[&str] = if claim.accounts.is_empty() {
+            &[sql::CLAIM]
+        } else {
+            &[sql::CLAIM, sql::FORGET]
         };
         list(self.all(statements, claim).await?.first())
     }
@@ -257,9 +258,11 @@ impl Book for Store {
             settled,
             hosts,
         };
-        let statements: &[&str] = match settled.iter().any(|one| one.not_before.is_some()) {
-            true => &[sql::SETTLE, sql::REST, sql::LINES],
-            false => &[sql::SETTLE, sql::LINES],
+        let rest = settled.iter().any(|one| one.not_before.is_some());
+        let statements: &[&str] = if rest {
+            &[sql::SETTLE, sql::REST, sql::LINES]
+        } else {
+            &[sql::SETTLE, sql::LINES]
         };
         list(self.all(statements, &settling).await?.last())
     }

@@ -48,7 +48,13 @@ pub async fn hosts(request: &Request, env: &Env) -> Result<Response, Failure> {
         let line = lines.iter().find(|line| line.host == host.host);
         let of_host = reports.iter().filter(|report| report.host == host.host);
         let reports: Vec<_> = of_host.map(LastReport::sighting).collect();
-        state(host, line, &reports, dns.remove(&host.host).flatten(), now)
+        state(
+            host,
+            line,
+            &reports,
+            dns.remove(&host.host).flatten().as_ref(),
+            now,
+        )
     });
     let hosts = hosts.collect();
     reply::json(200, &Hosts { hosts })
@@ -58,7 +64,7 @@ fn state(
     host: &DdnsHost,
     line: Option<&Line>,
     reports: &[Sighting<'_>],
-    dns: Option<Dns>,
+    dns: Option<&Dns>,
     now: Timestamp,
 ) -> HostState {
     let has = host.own(line.map(|line| line.wanted).unwrap_or_default());
@@ -72,8 +78,8 @@ fn state(
         ipv4: has.ipv4,
         ipv6: has.ipv6,
         seen,
-        dns: dns.as_ref().map(|dns| dns.shown(has)),
-        agree: truth::agree(has, seen, suffixed, dns.as_ref(), fronted),
+        dns: dns.map(|dns| dns.shown(has)),
+        agree: truth::agree(has, seen, suffixed, dns, fronted),
         difference,
         updated_at: line.map(|line| line.updated_at),
         next_refresh_at: line.and_then(|line| plan::next_refresh_at(&duties, line)),
