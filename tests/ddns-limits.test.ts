@@ -113,6 +113,19 @@ describe("a token", () => {
     assert.deepEqual(await d.update(`hostname=${HOME}&myip=8.8.4.4`, { token: operator }), [200, "good 8.8.4.4"]);
   });
 
+  test("that is held back names no host that it is not for: nobody reported it", async () => {
+    const { ddnsHome, ddnsUpdate } = d.system.tokens;
+    await d.update("hostname=b.example.com&myip=8.8.8.8", { token: ddnsUpdate, from: "8.8.8.8" });
+    const now = Math.floor(Date.now() / 1000);
+    await d.db.prepare("INSERT INTO rates VALUES ('ddnsHome', ?, 'x')").bind(JSON.stringify(Array(30).fill(now))).run();
+    const held = await d.update("hostname=b.example.com&myip=6.6.6.6", { token: ddnsHome, from: "6.6.6.6" });
+    assert.deepEqual(held, [429, "abuse"]);
+    const log = await d.rows("SELECT host FROM updates WHERE decision = 'abuse'");
+    assert.deepEqual(log, [{ host: null }]);
+    const { hosts } = await d.read("/api/ddns/hosts");
+    assert.equal(hosts.find((one: any) => one.host === "b.example.com").seen.ipv4, "8.8.8.8");
+  });
+
   test("has its updates back when ten minutes are over", async () => {
     const { operator } = d.system.tokens;
     const old = Math.floor(Date.now() / 1000) - 601;

@@ -14,10 +14,13 @@ const HOSTS = [
   { host: "nas.example.com", ipv6_suffix: "::1:2:3:4", providers: [ZONE] },
   { host: "lan.example.com", ipv6_suffix: "0:0:0:3::1", ipv6_prefix_length: 56 },
 ];
+/** A machine behind the router, whose record is AAAA alone; nobody may make an A record. */
+const SIX = "six.example.com";
+const CONFIGURED = [...HOSTS, { host: SIX, families: ["ipv6"], ipv6_suffix: "::6", providers: [{ ...ZONE, create: false }] }];
 
 let d: Ddns;
 before(async () => {
-  d = await ddns({ hosts: HOSTS });
+  d = await ddns({ hosts: CONFIGURED });
 });
 beforeEach(() => d.reset());
 after(() => d?.close());
@@ -47,7 +50,8 @@ describe("a report", () => {
 
   test("without hosts is for all that the token covers, and without an address for the connecting one", async () => {
     const all = await report("");
-    assert.deepEqual(all.body.hosts.map((one: any) => `${one.host} ${one.result}`), HOSTS.map(({ host }) => `${host} good`));
+    assert.deepEqual(all.body.hosts.map((one: any) => `${one.host} ${one.result}`), [...HOSTS.map(({ host }) => `${host} good`), `${SIX} dnserr`]);
+    assert.equal(all.body.hosts.at(-1).why, "9.9.9.9 is left out: the host has ipv6 alone");
     assert.deepEqual(await d.addresses(PLAIN), ["9.9.9.9", null]);
     const own = await report({ ipv4: "8.8.8.8" }, { token: d.system.tokens.ddnsHome });
     assert.deepEqual(own.body.hosts.map((one: any) => one.host), [HOME]);
@@ -66,6 +70,8 @@ describe("a report", () => {
     assert.deepEqual([same.hosts[0].result, provided(same.hosts[0])], ["nochg", ["mydns/home current", "cloudflare/zone current"]]);
     const refused = await dry({ hostnames: [HOME], ipv4: "100.64.0.1" });
     assert.deepEqual([refused.hosts[0].result, refused.hosts[0].why], ["dnserr", "100.64.0.1 is cgnat"]);
+    const half = await dry({ hostnames: [HOME], ipv4: "100.64.0.1", ipv6: "2001:4860::1" });
+    assert.deepEqual([half.hosts[0].result, half.hosts[0].why], ["good", "100.64.0.1 is cgnat"]);
     assert.deepEqual([await snapshot(), d.mydns.notices.length, d.cloudflare.asked.length], [before, notices, asked]);
   });
 
@@ -74,6 +80,13 @@ describe("a report", () => {
     await report({ hostnames: [HOME], ipv4: "8.8.8.8" });
     const { body } = await report({ hostnames: [HOME], ipv4: "8.8.8.8", dry_run: true });
     assert.deepEqual(provided(body.hosts[0]), ["mydns/home would-send", "cloudflare/zone current"]);
+  });
+
+  test("names the family that was refused beside the one that was taken", async () => {
+    const body = { hostnames: [HOME], ipv4: "100.64.0.1", ipv6: "2001:4860::1" };
+    const why = async () => (await report(body)).body.hosts.map((one: any) => [one.result, one.why]);
+    assert.deepEqual(await why(), [["good", "100.64.0.1 is cgnat"]]);
+    assert.deepEqual(await why(), [["nochg", "it has this address already; 100.64.0.1 is cgnat"]]);
   });
 
   test("has the status that dyndns2 has for it", async () => {
@@ -154,12 +167,48 @@ describe("a prefix", () => {
     assert.deepEqual(body.hosts.map((one: any) => one.after.ipv6), ["2001:4860:4860:7::99", "2001:4860:4860:7:1:2:3:4"]);
   });
 
+  test("that is refused leaves those hosts as they are, and is named", async () => {
+    await d.update(`${names}&myip=8.8.8.8&${lan}`);
+    const refused = await d.update(`${names}&myip=8.8.4.4&myipv6=2001:4860:4860:1::99&ip6lanprefix=fd00::/64`);
+    assert.deepEqual(refused.slice(1), ["good 8.8.4.4,2001:4860:4860:1::99", "good 8.8.4.4", "good 8.8.4.4"]);
+    assert.deepEqual(await d.addresses("nas.example.com"), ["8.8.4.4", "2001:4860:4860:ab00:1:2:3:4"]);
+    const [entry] = (await d.read("/api/ddns/log")).entries;
+    assert.deepEqual([entry.reported.prefix_refused, entry.reported.refused], [true, [{ address: "fd00::/64", reason: "unique-local" }]]);
+  });
+
   test("that is not public changes nothing", async () => {
     for (const prefix of ["fd00::/64", "2001:db8::/56", "8.8.8.0/24", "nonsense", "2001:4860::/0"]) {
       const [status, line] = await d.update(`hostname=nas.example.com&ip6lanprefix=${prefix}`);
       assert.deepEqual([status, line], [400, "dnserr"], prefix);
     }
     assert.deepEqual(await d.rows("SELECT * FROM hosts"), []);
+  });
+});
+
+describe("a host of one family", () => {
+  const both = "myip=8.8.8.8,2001:4860:4860:7::99";
+  const has = () => [d.cloudflare.contents(SIX), d.cloudflare.contents(SIX, "AAAA")];
+
+  test("gets no address of the other one, and its record needs none", async () => {
+    d.cloudflare.record(SIX, "AAAA", "2001:4860:4860:7::5");
+    const dry = await report({ hostnames: [SIX], ipv4: "8.8.8.8", ipv6: "2001:4860:4860:7::99", dry_run: true });
+    const left = "8.8.8.8 is left out: the host has ipv6 alone";
+    assert.deepEqual([dry.body.hosts[0].result, dry.body.hosts[0].why, dry.body.hosts[0].after.ipv4], ["good", left, null]);
+    assert.deepEqual(await d.update(`hostname=${SIX}&${both}`), [200, "good 2001:4860:4860:7::6"]);
+    assert.deepEqual(has(), [[], ["2001:4860:4860:7::6"]]);
+    assert.deepEqual(await d.update(`hostname=${SIX}&myip=8.8.8.8`), [400, "dnserr"]);
+    assert.deepEqual(await d.update(`hostname=${SIX}&${both}`), [200, "nochg 2001:4860:4860:7::6"]);
+  });
+
+  test("loses the address that it had of the other one in the book, and no record", async () => {
+    d.cloudflare.record(SIX, "A", "8.8.4.4");
+    d.cloudflare.record(SIX, "AAAA", "2001:4860:4860:7::5");
+    await d.db.prepare("INSERT INTO hosts VALUES (?, '8.8.8.8', NULL, '2026-01-01T00:00:00Z', 'router')").bind(SIX).run();
+    assert.deepEqual(await d.update(`hostname=${SIX}&${both}`), [200, "good 2001:4860:4860:7::6"]);
+    assert.deepEqual(await d.addresses(SIX), [null, "2001:4860:4860:7::6"]);
+    assert.deepEqual(has(), [["8.8.4.4"], ["2001:4860:4860:7::6"]]);
+    const back = await d.post(`/api/ddns/hosts/${SIX}/rollback`, "");
+    assert.equal(back.status, 409, "what it had before is not its own");
   });
 });
 
@@ -255,6 +304,37 @@ describe("the hosts", () => {
     assert.equal((await host()).difference, undefined);
   });
 
+  test("are seen by the last report that came over each family", async () => {
+    const V6 = "2001:4860:4860:1::8888";
+    answers(["8.8.8.8"], [V6]);
+    await d.update(`hostname=${PLAIN}`, { from: "8.8.8.8" });
+    await d.update(`hostname=${PLAIN}`, { from: V6 });
+    const plain = await host();
+    assert.deepEqual([plain.seen, plain.agree, plain.difference], [{ ipv4: "8.8.8.8", ipv6: V6 }, true, undefined]);
+    await d.update(`hostname=${PLAIN}&myip=8.8.8.8`, { from: "9.9.9.9" });
+    await d.update(`hostname=${PLAIN}&myip=${V6}`, { from: "2001:4860:4860:1:aaaa:bbbb:cccc:dddd" });
+    const through = await host();
+    assert.deepEqual([through.seen.ipv4, through.agree, through.difference], ["9.9.9.9", false, "vpn-or-proxy"]);
+    await d.update(`hostname=${PLAIN}&myip=8.8.8.8`, { from: "8.8.8.8" });
+    const privately = await host();
+    assert.deepEqual([privately.seen.ipv6, privately.agree, privately.difference], ["2001:4860:4860:1:aaaa:bbbb:cccc:dddd", true, undefined]);
+    await d.update(`hostname=${PLAIN}&myip=${V6}`, { from: "2001:4860:4860:2::1" });
+    assert.equal((await host()).difference, "vpn-or-proxy");
+  });
+
+  test("behind Cloudflare leave open whether DNS agrees", async () => {
+    await d.update(`hostname=${HOME}&myip=8.8.8.8`, { from: "8.8.8.8" });
+    d.doh.answer(`A ${HOME}`, [{ data: "104.16.1.1" }, { data: "172.67.1.1" }]);
+    d.doh.answer(`AAAA ${HOME}`, [{ data: "2606:4700::1" }]);
+    const home = await host(HOME);
+    assert.deepEqual([home.dns.ipv4, home.agree], ["104.16.1.1", null]);
+    d.doh.answer(`A ${HOME}`, [{ data: "104.16.1.1" }, { data: "8.8.4.4" }]);
+    assert.equal((await host(HOME)).agree, false);
+    await d.update(`hostname=${PLAIN}&myip=8.8.8.8`, { from: "8.8.8.8" });
+    answers(["104.16.1.1"]);
+    assert.equal((await host()).agree, false, "it is not kept there");
+  });
+
   test("say when they are refreshed next and when MyDNS forgets them", async () => {
     await d.update(`hostname=${HOME}&myip=8.8.8.8`);
     const home = await host(HOME);
@@ -328,6 +408,14 @@ describe("the log", () => {
       for (const one of providers) assert.deepEqual(Object.keys(one), ["provider", "result", "detail"]);
     }
     assert.deepEqual(entries[2].reported.refused, [{ address: "10.0.0.1", reason: "private" }]);
+  });
+
+  test("is searched by what is no host as it was named", async () => {
+    await d.update(`hostname=Home,${PLAIN}&myip=8.8.8.8`);
+    const found = async (host: string) => (await d.read(`/api/ddns/log?host=${host}`)).entries.map((one: any) => `${one.host} ${one.decision}`);
+    assert.deepEqual(await found("Home"), ["Home notfqdn"]);
+    assert.deepEqual(await found("home"), []);
+    assert.deepEqual(await found(`${PLAIN.toUpperCase()}.`), [`${PLAIN} good`]);
   });
 
   test("refuses a search that means nothing", async () => {

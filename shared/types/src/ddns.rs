@@ -26,6 +26,11 @@ impl Addresses {
             ipv6: reported.ipv6.or(self.ipv6),
         }
     }
+
+    /// Whether no family has two addresses among both.
+    pub fn agrees_with(self, other: Self) -> bool {
+        self.updated(other) == other.updated(self)
+    }
 }
 
 /// An address that was reported and not taken.
@@ -45,6 +50,9 @@ pub struct Reported {
     /// The home's IPv6 prefix, when it was told as such; its last bits are zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<Ipv6Addr>,
+    /// Whether a prefix was told that is among what was refused: then nobody knows the home's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prefix_refused: bool,
     pub refused: Vec<RefusedAddress>,
 }
 
@@ -95,13 +103,15 @@ pub struct HostState {
     /// What was reported last and taken.
     pub ipv4: Option<Ipv4Addr>,
     pub ipv6: Option<Ipv6Addr>,
-    /// Where the last report came from, as the edge saw it.
+    /// Where the last report over each family came from, as the edge saw it.
     pub seen: Option<Addresses>,
     /// What DNS answers; null when it could not be asked.
     pub dns: Option<Addresses>,
-    /// Whether all of these are the same, family by family; null when that cannot be told.
+    /// Whether all of these are the same, family by family (of IPv6, what is seen by its /64); null when
+    /// that cannot be told.
     pub agree: Option<bool>,
-    /// What the last report differs from where it came from by; left out when it does not.
+    /// What the last report over either family differs from where it came from by; left out when none
+    /// does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<Difference>,
     /// When an address of this host changed last.
@@ -172,7 +182,7 @@ pub struct HostReport {
     pub before: Option<Addresses>,
     pub after: Option<Addresses>,
     pub providers: Vec<ProviderResult>,
-    /// Why it was not done, or why nothing was to be done.
+    /// Why it was not done, or why nothing was to be done; of what was done, what was refused beside it.
     pub why: Option<String>,
 }
 
@@ -298,6 +308,7 @@ mod tests {
                 ipv4: addresses.ipv4,
                 ipv6: addresses.ipv6,
                 prefix: None,
+                prefix_refused: false,
                 refused: vec![RefusedAddress {
                     address: "192.168.1.2".to_owned(),
                     reason: "private".to_owned(),

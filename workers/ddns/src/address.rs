@@ -95,8 +95,9 @@ const NOT_PUBLIC_V4: [(Ipv4Net, Range); 32] = [
     (v4(203, 0, 113, 24), Range::Documentation),
     (v4(192, 88, 99, 24), Range::SixToFour),
     (v4(198, 18, 0, 15), Range::Benchmarking),
-    (v4(224, 0, 0, 4), Range::Multicast),
+    // Within those of multicast, and so before them.
     (v4(233, 252, 0, 24), Range::Documentation),
+    (v4(224, 0, 0, 4), Range::Multicast),
     (v4(240, 0, 0, 4), Range::Reserved),
     (v4(192, 31, 196, 24), Range::Reserved),
     (v4(173, 245, 48, 20), Range::Cloudflare),
@@ -192,6 +193,11 @@ pub fn judge_prefix(text: &str) -> Result<Ipv6Addr, Refusal> {
     }
 }
 
+/// Whether an address is one of Cloudflare's.
+pub fn is_cloudflare(address: IpAddr) -> bool {
+    unfit(address) == Some(Range::Cloudflare)
+}
+
 /// Whether an address is a public one, Cloudflare's included.
 pub fn is_public(address: IpAddr) -> bool {
     matches!(unfit(address), None | Some(Range::Cloudflare))
@@ -238,6 +244,8 @@ mod tests {
             ("203.0.113.5", "documentation"),
             ("198.19.0.1", "benchmarking"),
             ("224.0.0.1", "multicast"),
+            ("233.252.0.1", "documentation"),
+            ("233.252.1.1", "multicast"),
             ("255.255.255.255", "reserved"),
             ("192.88.99.1", "6to4"),
             ("104.16.0.1", "cloudflare"),

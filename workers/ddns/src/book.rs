@@ -30,6 +30,8 @@ pub struct Request<'a> {
     pub guesser: &'a str,
     pub reported: &'a Reported,
     pub verdicts: &'a [Verdict<'a>],
+    /// What else is to be looked at: other hosts that share an account with those of the verdicts.
+    pub sharers: &'a [Duty],
     /// Whether a host that goes to and fro is stopped.
     pub damped: bool,
 }
@@ -48,10 +50,21 @@ pub struct Row {
 /// What the book did with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// A row a verdict, in order, and the hosts that are concerned as they are after it.
+    /// A row a verdict, in order, and the hosts that are concerned, sharers too, as they are after it.
     Taken { rows: Vec<Row>, lines: Vec<Line> },
     /// Nothing: the token or the client asks too often. It may come again in so many seconds.
     Limited { retry_after: i64 },
+}
+
+/// Which providers are to be leased, from when and how long.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Claim<'a> {
+    pub mark: &'a str,
+    pub now: Timestamp,
+    pub until: Timestamp,
+    pub duties: &'a [&'a Duty],
+    /// Those of them that tell an account what all its hosts have then.
+    pub accounts: Vec<&'a Duty>,
 }
 
 /// A provider of a host that nobody else tells until the lease is over, and what it is to be told.
@@ -100,17 +113,12 @@ pub trait Book {
     /// The hosts as they are; all of them for `None`.
     async fn lines(&self, hosts: Option<&[HostName]>) -> Result<Vec<Line>, Self::Error>;
 
-    /// Leases those that nobody has. From then on the book does not say that a provider has
-    /// anything else than what it is told.
-    async fn claim(
-        &self,
-        mark: &str,
-        duties: &[&Duty],
-        now: Timestamp,
-    ) -> Result<Vec<Claimed>, Self::Error>;
+    /// Leases those that nobody has, of an account for one request at a time. From then on the book
+    /// does not say that a provider has anything else than what it is told, for whatever host.
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, Self::Error>;
 
-    /// Writes down what came of what is still leased by `mark`, and lets go of it. Gives the hosts
-    /// as they are after it.
+    /// Writes down what came of what is still leased by `mark`, and lets go of it. A provider that
+    /// asked to be left alone is, for all its hosts. Gives the hosts as they are after it.
     async fn settle(
         &self,
         mark: &str,
@@ -129,11 +137,19 @@ pub trait Book {
 pub trait Tell {
     /// Tells each what is claimed of it; one outcome each, in order.
     async fn tell(&self, claimed: &[Claimed], now: Timestamp) -> Vec<Sent>;
+
+    /// Why this one would refuse whatever it is told, as far as that is known without telling it.
+    fn known_fault(&self, duty: &Duty) -> Option<String>;
 }
 
 /// Time.
 pub trait Clock {
     fn now(&self) -> Timestamp;
+
+    /// When a lease begins that is taken now: a run may go by a moment that is over.
+    fn lease_start(&self) -> Timestamp {
+        self.now()
+    }
 
     /// Waits for a moment until somebody else may be through.
     async fn pause(&self);

@@ -13,8 +13,8 @@ use types::{
 };
 
 use crate::{
-    book::{Book, Claimed, Clock, Ports, Tell},
-    plan::{Due, Duty, Line, Occasion, bounded, due, overtaken_by, settled},
+    book::{Book, Claim, Claimed, Clock, Ports, Tell},
+    plan::{Due, Duty, LEASE_SECONDS, Line, Occasion, bounded, due_among, overtaken, settled},
     providers::Sent,
 };
 
@@ -84,16 +84,19 @@ impl Ran {
     }
 }
 
-/// Tells whoever is due, of `duties`, the first ones first. `lines` are their hosts as they were
-/// just now. The error is that of the book.
+/// Tells whoever is due, of `duties`, the first ones first. `sharers` are those of other hosts that
+/// share an account with them, and `lines` the hosts of both as they were just now. The error is that
+/// of the book.
 pub async fn run<B: Book, T: Tell, C: Clock>(
     ports: &Ports<'_, B, T, C>,
     mark: &str,
     duties: &[Duty],
+    sharers: &[Duty],
     lines: Vec<Line>,
     occasion: Occasion,
 ) -> Result<Ran, B::Error> {
-    let mut hosts: Vec<HostName> = duties.iter().map(|duty| duty.host.clone()).collect();
+    let around = [duties, sharers].concat();
+    let mut hosts: Vec<HostName> = around.iter().map(|duty| duty.host.clone()).collect();
     hosts.sort_unstable();
     hosts.dedup();
     let mut ran = Ran {
@@ -103,13 +106,22 @@ pub async fn run<B: Book, T: Tell, C: Clock>(
     let (mut tellings, mut looks) = (0, 0);
     loop {
         let now = ports.clock.now();
-        let (mut tell, busy) = look(&ran, duties, occasion, now);
+        let (mut tell, busy) = look(&ran, duties, &around, occasion, now);
         tell.truncate(AT_ONCE.saturating_sub(ran.told.len()));
         if !tell.is_empty() && tellings < TELLINGS {
             tellings += 1;
-            let claimed = ports.book.claim(mark, &tell, now).await?;
+            let is_told =
+                |duty: &&Duty| duty.shared && overtaken(duty, &around, &ran.lines).is_none();
+            let claim = Claim {
+                mark,
+                now,
+                until: ports.clock.lease_start().plus_seconds(LEASE_SECONDS),
+                duties: &tell,
+                accounts: tell.iter().copied().filter(is_told).collect(),
+            };
+            let claimed = ports.book.claim(&claim).await?;
             if !claimed.is_empty() {
-                let sent = send(ports, &claimed, duties, &ran.lines, now).await;
+                let sent = send(ports, &claimed, &around, &ran.lines, now).await;
                 let now = ports.clock.now();
                 let settled: Vec<_> = claimed
                     .iter()
@@ -137,15 +149,14 @@ pub async fn run<B: Book, T: Tell, C: Clock>(
 async fn send<B: Book, T: Tell, C: Clock>(
     ports: &Ports<'_, B, T, C>,
     claimed: &[Claimed],
-    duties: &[Duty],
+    around: &[Duty],
     lines: &[Line],
     now: Timestamp,
 ) -> Vec<Sent> {
     let overtaken = |one: &Claimed| {
-        let mut all = duties.iter();
+        let mut all = around.iter();
         let duty = all.find(|duty| duty.host == one.host && duty.provider == one.provider)?;
-        let newer = overtaken_by(duty, duties, lines)?;
-        let detail = format!("{newer} has got another address since, and an account has one");
+        let detail = overtaken(duty, around, lines)?;
         Some(Sent::Refused { detail })
     };
     let refused: Vec<Option<Sent>> = claimed.iter().map(overtaken).collect();
@@ -170,6 +181,7 @@ async fn send<B: Book, T: Tell, C: Clock>(
 fn look<'a>(
     ran: &Ran,
     duties: &'a [Duty],
+    around: &[Duty],
     occasion: Occasion,
     now: Timestamp,
 ) -> (Vec<&'a Duty>, bool) {
@@ -179,7 +191,7 @@ fn look<'a>(
         if ran.sent(duty).is_some_and(|sent| !sent.is_done()) {
             continue;
         }
-        match due(duty, ran.line(&duty.host), occasion, now) {
+        match due_among(duty, around, &ran.lines, occasion, now) {
             Due::Tell => tell.push(duty),
             Due::Busy => busy |= duty.required,
             Due::Nothing | Due::Resting => {}

@@ -1,14 +1,16 @@
 //! A report from its verdicts to its answer: into the book, to the providers, and what is said of
 //! it.
 
-use types::ddns::{Addresses, HostReport, ProviderOutcome, ProviderResult, Reported};
+use types::ddns::{
+    Addresses, HostReport, ProviderOutcome, ProviderResult, RefusedAddress, Reported,
+};
 
 use crate::{
     book::{Book, Clock, Finished, Ports, Recorded, Request, Row, Tell},
     dyndns2::Code,
     fanout::{self, Ran},
-    plan::{Due, Duty, Occasion, due, duties},
-    report::Verdict,
+    plan::{Due, Duty, Line, Occasion, bounded, due_among, duties, overtaken},
+    report::{Verdict, left_out},
 };
 
 /// What came of one host.
@@ -41,7 +43,8 @@ pub async fn take<B: Book, T: Tell, C: Clock>(
         Recorded::Taken { rows, lines } => (rows, lines),
     };
     let all = duties_of(request.verdicts, &rows);
-    let ran = fanout::run(ports, request.mark, &all, lines, Occasion::Report).await?;
+    let (mark, sharers) = (request.mark, request.sharers);
+    let ran = fanout::run(ports, mark, &all, sharers, lines, Occasion::Report).await?;
     let result = |duty: &Duty| ran.result(duty);
     let codes: Vec<Code> = (request.verdicts.iter().zip(&rows))
         .map(|(verdict, row)| code(verdict, row, &all, &ran))
@@ -65,7 +68,7 @@ pub async fn take<B: Book, T: Tell, C: Clock>(
 }
 
 /// What [`take`] would do; changes nothing and tells nobody. A provider that would be told is taken
-/// for one that would take it.
+/// for one that would take it, unless it is known without asking that it would not.
 pub async fn preview<B: Book, T: Tell, C: Clock>(
     ports: &Ports<'_, B, T, C>,
     request: &Request<'_>,
@@ -76,30 +79,24 @@ pub async fn preview<B: Book, T: Tell, C: Clock>(
     };
     let all = duties_of(request.verdicts, &rows);
     let ran = Ran {
-        lines: foreseen(lines, request.verdicts, &rows),
+        lines: foreseen(lines, request, &rows),
         told: Vec::new(),
     };
+    let around = [&all, request.sharers].concat();
     let now = ports.clock.now();
-    let dues: Vec<Due> = all
-        .iter()
-        .map(|duty| {
-            let line = ran.line(&duty.host);
-            // A host that is not in the book yet has no provider that has anything.
-            line.map_or(Due::Tell, |line| {
-                due(duty, Some(line), Occasion::Report, now)
-            })
-        })
-        .collect();
     let would = |duty: &Duty| {
-        let position = all.iter().position(|one| one == duty);
-        let due = position.and_then(|position| dues.get(position)).copied();
-        match due {
-            Some(Due::Tell) => ProviderResult {
-                provider: duty.provider.clone(),
-                result: ProviderOutcome::WouldSend,
-                detail: None,
+        if due_among(duty, &around, &ran.lines, Occasion::Report, now) != Due::Tell {
+            return ran.result(duty);
+        }
+        let fault = overtaken(duty, &around, &ran.lines);
+        let fault = fault.or_else(|| ports.providers.known_fault(duty));
+        ProviderResult {
+            provider: duty.provider.clone(),
+            result: match fault {
+                Some(_) => ProviderOutcome::Refused,
+                None => ProviderOutcome::WouldSend,
             },
-            _ => ran.result(duty),
+            detail: fault.as_deref().map(bounded),
         }
     };
     let codes: Vec<Code> = (request.verdicts.iter().zip(&rows))
@@ -116,9 +113,10 @@ pub async fn preview<B: Book, T: Tell, C: Clock>(
                 .filter(of_host)
                 .map(|duty| would(duty).result)
                 .collect();
-            if results.contains(&ProviderOutcome::Waiting) {
+            let any = |result| results.contains(&result);
+            if any(ProviderOutcome::Waiting) || any(ProviderOutcome::Refused) {
                 Code::Failed
-            } else if row.before == row.after && !results.contains(&ProviderOutcome::WouldSend) {
+            } else if row.before == row.after && !any(ProviderOutcome::WouldSend) {
                 Code::Nochg
             } else {
                 Code::Good
@@ -129,18 +127,24 @@ pub async fn preview<B: Book, T: Tell, C: Clock>(
 }
 
 /// The lines as they would be after it.
-fn foreseen(
-    lines: Vec<crate::plan::Line>,
-    verdicts: &[Verdict<'_>],
-    rows: &[Row],
-) -> Vec<crate::plan::Line> {
+fn foreseen(lines: Vec<Line>, request: &Request<'_>, rows: &[Row]) -> Vec<Line> {
     let mut lines = lines;
-    for (verdict, row) in verdicts.iter().zip(rows) {
+    for (verdict, row) in request.verdicts.iter().zip(rows) {
         let (Verdict::Apply { host, .. }, Some(after)) = (verdict, row.after) else {
             continue;
         };
-        for line in lines.iter_mut().filter(|line| line.host == host.host) {
-            line.wanted = after;
+        match lines.iter_mut().find(|line| line.host == host.host) {
+            Some(line) if row.before == row.after => line.wanted = after,
+            Some(line) => {
+                line.wanted = after;
+                line.updated_at = request.at;
+            }
+            None => lines.push(Line {
+                host: host.host.clone(),
+                wanted: after,
+                updated_at: request.at,
+                holdings: Vec::new(),
+            }),
         }
     }
     lines
@@ -198,7 +202,7 @@ fn done(
             before: row.before,
             after: row.after,
             providers,
-            why: why(code, request.reported),
+            why: why(code, request.reported, verdict),
         };
         let (code, taken, providers) = match verdict {
             Verdict::Apply { host, addresses } => {
@@ -222,10 +226,16 @@ fn done(
     done
 }
 
-/// Why a host was not given its address, or why nothing was to be done.
-fn why(code: Code, reported: &Reported) -> Option<String> {
+/// Why a host was not given its address, or why nothing was to be done; of what was taken, what was
+/// refused or left out beside it.
+fn why(code: Code, reported: &Reported, verdict: &Verdict<'_>) -> Option<String> {
+    let each = |one: &RefusedAddress| format!("{} is {}", one.address, one.reason);
+    let mut refused: Vec<_> = reported.refused.iter().map(each).collect();
+    let left_out = verdict.configured().map(|host| left_out(host, reported));
+    refused.extend(left_out.into_iter().flatten());
+    let refused = (!refused.is_empty()).then(|| refused.join("; "));
     let text = match code {
-        Code::Good => return None,
+        Code::Good => return refused,
         Code::Nochg => "it has this address already",
         Code::Nohost => "no such host is configured here",
         Code::Notfqdn => "the host is missing or not a fully qualified name",
@@ -237,17 +247,14 @@ fn why(code: Code, reported: &Reported) -> Option<String> {
         }
         Code::Failed => "a provider that matters does not have it yet; it is told again",
         Code::Dnserr => {
-            let each =
-                |one: &types::ddns::RefusedAddress| format!("{} is {}", one.address, one.reason);
-            let refused: Vec<_> = reported.refused.iter().map(each).collect();
-            return Some(if refused.is_empty() {
-                "no address that this host could have was reported".to_owned()
-            } else {
-                refused.join("; ")
-            });
+            return refused
+                .or_else(|| Some("no address that this host could have was reported".to_owned()));
         }
     };
-    Some(text.to_owned())
+    Some(match refused {
+        Some(refused) if matches!(code, Code::Nochg | Code::Failed) => format!("{text}; {refused}"),
+        _ => text.to_owned(),
+    })
 }
 
 #[cfg(test)]

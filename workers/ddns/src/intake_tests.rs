@@ -10,8 +10,15 @@ use types::{
 };
 
 use super::*;
+
+#[path = "intake_account_tests.rs"]
+mod accounts;
+#[path = "intake_said_tests.rs"]
+mod said;
+
 use crate::{
     book::memory::{Broken, Fault, World, block_on, interleave},
+    plan::sharers,
     providers::Sent,
     refresh,
     report::judge_hosts,
@@ -30,6 +37,9 @@ fn hosts() -> Vec<DdnsHost> {
         {"host": "a.example.com", "providers": [mydns("home"), zone]},
         {"host": "b.example.com", "providers": [zone, optional]},
         {"host": "c.example.com"},
+        {"host": "d.example.com", "providers": [mydns("shared")]},
+        {"host": "e.example.com", "providers": [mydns("shared")]},
+        {"host": "six.example.com", "families": ["ipv6"]},
     ]});
     DdnsConfig::parse(config).unwrap().hosts
 }
@@ -67,6 +77,11 @@ async fn asked(
         .map(|(key, value)| (key.to_owned(), value.to_owned()));
     let update = update::parse(&query, None);
     let hosts = hosts();
+    let verdicts = judge_hosts(&update, &hosts, &token);
+    let applied = verdicts.iter().filter_map(|verdict| match verdict {
+        Verdict::Apply { host, .. } => Some(duties(host)),
+        _ => None,
+    });
     let request = Request {
         mark,
         at: world.now(),
@@ -75,7 +90,8 @@ async fn asked(
         seen: None,
         guesser: "",
         reported: &update.reported,
-        verdicts: &judge_hosts(&update, &hosts, &token),
+        verdicts: &verdicts,
+        sharers: &sharers(&applied.flatten().collect::<Vec<_>>(), &hosts),
         damped: true,
     };
     let answered = if dry {
@@ -261,23 +277,6 @@ fn of_an_expiry_it_is_warned_once_two_days_ahead() {
     world.state.borrow_mut().refusing.clear();
     cron(&world, "3").unwrap();
     assert!(told(&world, false));
-}
-
-#[test]
-fn a_preview_says_what_would_be_done_and_does_nothing() {
-    let world = World::new(NOW);
-    let done = block_on(asked(&world, "1", BOTH, "8.8.8.8", true)).unwrap();
-    assert_eq!(words(&done), ["good", "good"]);
-    assert_eq!(results(&done[0].1), [ProviderOutcome::WouldSend; 2]);
-    assert_eq!(world.state.borrow().told, 0);
-    assert_eq!(world.state.borrow().log.len(), 0);
-    block_on(report(&world, "2", BOTH, "8.8.8.8")).unwrap();
-    let done = block_on(asked(&world, "3", BOTH, "8.8.8.8", true)).unwrap();
-    assert_eq!(words(&done), ["nochg", "nochg"]);
-    assert_eq!(results(&done[0].1), [ProviderOutcome::Current; 2]);
-    let done = block_on(asked(&world, "4", BOTH, "10.0.0.1", true)).unwrap();
-    assert_eq!(words(&done), ["dnserr", "dnserr"]);
-    assert_eq!(done[0].1.why.as_deref(), Some("10.0.0.1 is private"));
 }
 
 /// The codes that it ends with, if it ends well.

@@ -5,6 +5,8 @@
 //! `refresh_minutes` are over since it took anything, and tries again, ever more seldom, what it did
 //! not take.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 use types::{
     Timestamp,
@@ -67,7 +69,6 @@ pub struct Duty {
     pub required: bool,
     pub refresh_seconds: i64,
     /// Whether all its hosts have one address there: an account of MyDNS.jp.
-    #[serde(skip)]
     pub shared: bool,
 }
 
@@ -80,6 +81,20 @@ pub fn duties(host: &DdnsHost) -> impl Iterator<Item = Duty> {
         refresh_seconds: i64::from(host.refresh_minutes) * 60,
         shared: provider.kind == ProviderKind::Mydns,
     })
+}
+
+/// What else is to be looked at when these are told: other hosts that share an account with them.
+pub fn sharers(of: &[Duty], hosts: &[DdnsHost]) -> Vec<Duty> {
+    let accounts: Vec<_> = of.iter().filter(|duty| duty.shared).collect();
+    if accounts.is_empty() {
+        return Vec::new();
+    }
+    let is_sharer = |duty: &Duty| {
+        accounts.iter().any(|one| one.provider == duty.provider)
+            && accounts.iter().all(|one| one.host != duty.host)
+    };
+    let all = hosts.iter().flat_map(duties);
+    all.filter(|duty| duty.shared && is_sharer(duty)).collect()
 }
 
 /// Who looks.
@@ -101,8 +116,44 @@ pub enum Due {
     Tell,
 }
 
-/// What is to be done at `now`; `line` is `None` for a host that was never reported.
-pub fn due(duty: &Duty, line: Option<&Line>, occasion: Occasion, now: Timestamp) -> Due {
+/// What is to be done at `now`. `around` are all that may share an account with this one: while it is
+/// told for one of them, it is told for no other.
+pub fn due_among(
+    duty: &Duty,
+    around: &[Duty],
+    lines: &[Line],
+    occasion: Occasion,
+    now: Timestamp,
+) -> Due {
+    let is_told = |(_, line): (&Duty, &Line)| {
+        let holding = line.holding(&duty.provider);
+        holding.is_some_and(|holding| holding.leased_until.is_some_and(|at| at > now))
+    };
+    match due(duty, line_of(lines, &duty.host), occasion, now) {
+        Due::Tell if others(duty, around, lines).any(is_told) => Due::Busy,
+        due => due,
+    }
+}
+
+fn line_of<'a>(lines: &'a [Line], host: &HostName) -> Option<&'a Line> {
+    lines.iter().find(|line| line.host == *host)
+}
+
+/// The other hosts that share this one's account, as far as they were ever reported.
+fn others<'a>(
+    duty: &'a Duty,
+    around: &'a [Duty],
+    lines: &'a [Line],
+) -> impl Iterator<Item = (&'a Duty, &'a Line)> {
+    let sharing = around
+        .iter()
+        .filter(|other| duty.shared && other.provider == duty.provider && other.host != duty.host);
+    sharing.filter_map(|other| Some((other, line_of(lines, &other.host)?)))
+}
+
+/// What is to be done at `now` about this one alone; `line` is `None` for a host that was never
+/// reported.
+fn due(duty: &Duty, line: Option<&Line>, occasion: Occasion, now: Timestamp) -> Due {
     let Some(line) = line.filter(|line| !line.wanted.is_empty()) else {
         return Due::Nothing;
     };
@@ -125,21 +176,20 @@ pub fn due(duty: &Duty, line: Option<&Line>, occasion: Occasion, now: Timestamp)
     }
 }
 
-/// Another host that shares its one address there with this one and has got a different one since:
-/// to tell the older one would take the newer one away.
-pub fn overtaken_by<'a>(duty: &Duty, duties: &'a [Duty], lines: &[Line]) -> Option<&'a HostName> {
-    let line_of = |host: &HostName| lines.iter().find(|line| line.host == *host);
-    let line = line_of(&duty.host)?;
-    let mut sharers = duties
-        .iter()
-        .filter(|other| duty.shared && other.provider == duty.provider && other.host != duty.host);
-    let newer = sharers.find(|other| {
-        let newer = line_of(&other.host).filter(|other| other.updated_at > line.updated_at);
-        newer.is_some_and(|newer| {
-            newer.wanted.updated(line.wanted) != line.wanted.updated(newer.wanted)
-        })
-    });
-    newer.map(|newer| &newer.host)
+/// Why a host's addresses are not told: an account has one a family, and another host that shares it
+/// has got a different one since. To tell the older one would take the newer one away. Of two from
+/// one second, that of the host whose name comes first is the newer one, so that there always is one.
+pub fn overtaken(duty: &Duty, around: &[Duty], lines: &[Line]) -> Option<String> {
+    let line = line_of(lines, &duty.host)?;
+    let age = |line: &Line| (line.updated_at, Reverse(line.host.clone()));
+    let (_, newer) = others(duty, around, lines)
+        .find(|(_, other)| age(other) > age(line) && !other.wanted.agrees_with(line.wanted))?;
+    let host = &newer.host;
+    Some(if newer.updated_at > line.updated_at {
+        format!("{host} has got another address since, and an account has one")
+    } else {
+        format!("{host} has got another address, and an account has one")
+    })
 }
 
 fn refresh_at(duty: &Duty, holding: &Holding) -> Option<Timestamp> {

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use types::config::{Config as _, DdnsConfig};
 
 use super::*;
 
@@ -121,9 +122,16 @@ fn an_older_address_is_not_told_to_an_account_that_a_newer_one_is_in() {
     };
     let [old, new] = [v4("8.8.8.8"), v4("8.8.4.4")];
     let duties = [duty(), other.clone()];
-    let overtaken = |lines: &[Line]| overtaken_by(&duty(), &duties, lines).is_some();
+    let overtaken = |lines: &[Line]| overtaken(&duty(), &duties, lines).is_some();
     assert!(overtaken(&lines(old, new, 1)));
     assert!(!overtaken(&lines(old, new, 0)));
+    let theirs = |lines: &[Line]| super::overtaken(&other, &duties, lines);
+    assert_eq!(
+        theirs(&lines(old, new, 0)).as_deref(),
+        Some("home.example.com has got another address, and an account has one"),
+        "of one second, one is refused"
+    );
+    assert_eq!(theirs(&lines(old, new, 1)), None);
     assert!(!overtaken(&lines(old, new, -1)));
     assert!(!overtaken(&lines(old, old, 1)));
     let v6 = Addresses {
@@ -142,8 +150,63 @@ fn an_older_address_is_not_told_to_an_account_that_a_newer_one_is_in() {
             ..duty()
         },
     ] {
-        assert_eq!(overtaken_by(&elsewhere, &duties, &lines(old, new, 1)), None);
+        assert_eq!(
+            super::overtaken(&elsewhere, &duties, &lines(old, new, 1)),
+            None
+        );
     }
+}
+
+#[test]
+fn an_account_is_told_for_one_host_at_a_time() {
+    let other = Duty {
+        host: "other.example.com".parse().unwrap(),
+        ..duty()
+    };
+    let told = |seconds: i64| {
+        let mut theirs = holding("8.8.4.4", 0);
+        theirs.leased_until = Some(NOW.plus_seconds(seconds));
+        let mut theirs = line(v4("8.8.4.4"), vec![theirs]);
+        theirs.host.clone_from(&other.host);
+        [line(v4("8.8.4.4"), vec![]), theirs]
+    };
+    let around = [duty(), other.clone()];
+    for (seconds, expected) in [(1, Due::Busy), (0, Due::Tell)] {
+        for occasion in [Occasion::Report, Occasion::Cron] {
+            let due = due_among(&duty(), &around, &told(seconds), occasion, NOW);
+            assert_eq!(due, expected);
+        }
+    }
+    let alone = Duty {
+        shared: false,
+        ..duty()
+    };
+    let due = due_among(&alone, &around, &told(1), Occasion::Report, NOW);
+    assert_eq!(due, Due::Tell);
+}
+
+#[test]
+fn who_shares_an_account_is_looked_at_too() {
+    let mydns = |name: &str| serde_json::json!({"kind": "mydns", "credentials": name});
+    let zone = serde_json::json!({"kind": "cloudflare", "credentials": "home"});
+    let config = serde_json::json!({"hosts": [
+        {"host": "a.example.com", "providers": [mydns("home"), zone]},
+        {"host": "b.example.com", "providers": [zone, mydns("home"), mydns("second")]},
+        {"host": "c.example.com", "providers": [zone]},
+        {"host": "d.example.com", "providers": [mydns("second")]},
+    ]});
+    let hosts = DdnsConfig::parse(config).unwrap().hosts;
+    let sharers_of = |index: usize| {
+        let of: Vec<Duty> = duties(&hosts[index]).collect();
+        let name = |duty: &Duty| format!("{} {}", duty.host, duty.provider);
+        sharers(&of, &hosts).iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(sharers_of(0), ["b.example.com mydns/home"]);
+    assert_eq!(
+        sharers_of(1),
+        ["a.example.com mydns/home", "d.example.com mydns/second"]
+    );
+    assert_eq!(sharers_of(2), Vec::<String>::new());
 }
 
 #[test]

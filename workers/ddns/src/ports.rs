@@ -6,12 +6,13 @@ use edge::{clock, log};
 use futures::future::join;
 use types::{
     RecordType, Timestamp,
-    config::{DdnsConfig, HostName},
+    config::{DdnsConfig, HostName, Provider},
 };
 use worker::{Delay, Env};
 
 use crate::{
     book::{Claimed, Clock, Tell},
+    plan::Duty,
     providers::{self, Http as _, Live, Providers, Sent, Wanted},
     truth::Dns,
 };
@@ -43,6 +44,14 @@ impl<'a> Outside<'a> {
         }
     }
 
+    /// A host's provider of this name.
+    fn provider(&self, host: &HostName, name: &str) -> Option<&'a Provider> {
+        let mut hosts = self.config.hosts.iter();
+        let host = hosts.find(|one| one.host == *host)?;
+        let mut providers = host.providers.iter();
+        providers.find(|provider| provider.name() == name)
+    }
+
     /// How many requests are left of them.
     pub fn left(&self) -> u32 {
         u32::try_from(self.http.left()).unwrap_or(u32::MAX)
@@ -51,19 +60,13 @@ impl<'a> Outside<'a> {
 
 impl Tell for Outside<'_> {
     async fn tell(&self, claimed: &[Claimed], now: Timestamp) -> Vec<Sent> {
-        let provider_of = |one: &Claimed| {
-            let mut hosts = self.config.hosts.iter();
-            let host = hosts.find(|host| host.host == one.host)?;
-            let mut providers = host.providers.iter();
-            providers.find(|provider| provider.name() == one.provider)
-        };
         let wanted: Vec<Wanted<'_>> = claimed
             .iter()
             .filter_map(|one| {
                 Some(Wanted {
                     host: &one.host,
                     addresses: one.addresses,
-                    provider: provider_of(one)?,
+                    provider: self.provider(&one.host, &one.provider)?,
                 })
             })
             .collect();
@@ -85,6 +88,11 @@ impl Tell for Outside<'_> {
         let sent = clock::within(TELLING, providers.send(&wanted, now)).await;
         sent.unwrap_or_else(|| vec![later("did not answer in time"); claimed.len()])
     }
+
+    fn known_fault(&self, duty: &Duty) -> Option<String> {
+        let provider = self.provider(&duty.host, &duty.provider)?;
+        providers::secrets(self.env).get(provider).err()
+    }
 }
 
 /// The clock on the wall.
@@ -100,12 +108,17 @@ impl Clock for Wall {
     }
 }
 
-/// The moment for which a cron was due, for as long as its run takes.
+/// The moment for which a cron was due, for as long as its run takes: so what is due in a minute is,
+/// however late this run and the next one begin.
 pub struct Scheduled(pub Timestamp);
 
 impl Clock for Scheduled {
     fn now(&self) -> Timestamp {
         self.0
+    }
+
+    fn lease_start(&self) -> Timestamp {
+        self.0.max(clock::now())
     }
 
     async fn pause(&self) {

@@ -30,14 +30,16 @@ pub async fn run<B: Book, T: Tell, C: Clock>(
         return Ok(Vec::new());
     }
     let lines = ports.book.lines(None).await?;
-    // Whoever waits longest comes first, should there be more than one run can tell.
+    // Who does not have what is wanted comes before who is only told again, and of these whoever waits
+    // longest, should there be more than one run can tell.
     all.sort_by_key(|duty| {
-        let line = lines.iter().find(|line| line.host == duty.host);
-        let holding = line.and_then(|line| line.holding(&duty.provider));
-        holding.map(|holding| (holding.next_try_at, holding.acknowledged_at))
+        let line = lines.iter().find(|line| line.host == duty.host)?;
+        let holding = line.holding(&duty.provider)?;
+        let has = holding.has(line.wanted);
+        Some((has, holding.next_try_at, holding.acknowledged_at))
     });
     let before = lines.clone();
-    let ran = fanout::run(ports, mark, &all, lines, Occasion::Cron).await?;
+    let ran = fanout::run(ports, mark, &all, &[], lines, Occasion::Cron).await?;
     let now = ports.clock.now();
     let mut notes: Vec<Note> = hosts
         .iter()

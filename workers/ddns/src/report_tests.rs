@@ -21,6 +21,7 @@ fn hosts() -> Vec<DdnsHost> {
         {"host": "b.example.com"},
         {"host": "nas.example.com", "ipv6_suffix": "::1:2:3:4"},
         {"host": "lan.example.com", "ipv6_suffix": "0:0:0:3::1", "ipv6_prefix_length": 56},
+        {"host": "six.example.com", "families": ["ipv6"], "ipv6_suffix": "::6"},
     ]});
     DdnsConfig::parse(config).unwrap().hosts
 }
@@ -124,6 +125,38 @@ fn one_prefix_gives_every_host_with_a_suffix_its_own_address() {
         ],
         "without a prefix it is taken of the address"
     );
+}
+
+#[test]
+fn a_host_gets_no_address_of_a_family_that_it_does_not_have() {
+    let both = [
+        ("hostname", "six.example.com,a.example.com"),
+        ("myip", "8.8.8.8,2001:4860:4860:1::8888"),
+    ];
+    assert_eq!(
+        verdicts(&both, &["ddns:update"]),
+        ["2001:4860:4860:1::6", "8.8.8.8,2001:4860:4860:1::8888"]
+    );
+    assert_eq!(
+        of("six.example.com,a.example.com", "8.8.8.8", &["ddns:update"]),
+        ["dnserr", "8.8.8.8"]
+    );
+}
+
+#[test]
+fn below_a_prefix_that_was_refused_no_host_gets_an_address() {
+    for prefix in ["fd00::/64", "2001:4860:4860:a::/64,2001:4860:4860:b::/64"] {
+        let query = [
+            ("hostname", "a.example.com,nas.example.com"),
+            ("myip", "8.8.8.8,2001:4860:4860:1::8888"),
+            ("ip6lanprefix", prefix),
+        ];
+        assert_eq!(
+            verdicts(&query, &["ddns:update"]),
+            ["8.8.8.8,2001:4860:4860:1::8888", "8.8.8.8"],
+            "{prefix}"
+        );
+    }
 }
 
 #[test]

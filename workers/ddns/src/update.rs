@@ -114,6 +114,7 @@ fn report(mut addresses: Vec<(Field, String)>, connecting: Option<&str>) -> Repo
     if addresses.is_empty() {
         addresses.extend(connecting.map(|address| (Field::Either, address.to_owned())));
     }
+    let prefix_told = addresses.iter().any(|(field, _)| *field == Field::Prefix);
     let (mut v4, mut v6, mut prefixes) = (Vec::new(), Vec::new(), Vec::new());
     let mut refused = Vec::new();
     for (field, text) in addresses {
@@ -135,6 +136,7 @@ fn report(mut addresses: Vec<(Field, String)>, connecting: Option<&str>) -> Repo
         ipv4,
         ipv6,
         prefix,
+        prefix_refused: prefix_told && prefix.is_none(),
         refused: refused.iter().take(KEPT_REFUSED).map(named).collect(),
     }
 }
@@ -255,6 +257,8 @@ mod tests {
     fn a_prefix_is_reported_beside_the_addresses_or_alone() {
         let prefix = |pairs: &[(&str, &str)]| {
             let reported = asking(pairs).reported;
+            let told = pairs.iter().any(|(key, _)| *key == "ip6lanprefix");
+            assert_eq!(reported.prefix_refused, told && reported.prefix.is_none());
             (
                 reported.ipv4.is_some(),
                 reported.prefix,

@@ -10,6 +10,24 @@ use super::{
     duplicate, providers,
     services::{self, Service},
 };
+use crate::ddns::Addresses;
+
+/// A family of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+        }
+    }
+}
 
 /// A host name whose address the home reports.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -19,6 +37,9 @@ pub struct DdnsHost {
     /// How often its providers are told its address when nothing changes, at least.
     #[serde(default = "two_hours")]
     pub refresh_minutes: u32,
+    /// The families that it has an address of.
+    #[serde(default = "both")]
+    pub families: Vec<Family>,
     /// The end of its IPv6 address: what is reported is then taken for the prefix alone.
     pub ipv6_suffix: Option<Ipv6Addr>,
     /// How many bits of the address the prefix is.
@@ -59,6 +80,10 @@ fn two_hours() -> u32 {
     120
 }
 
+fn both() -> Vec<Family> {
+    vec![Family::Ipv4, Family::Ipv6]
+}
+
 fn sixty_four() -> u8 {
     64
 }
@@ -73,6 +98,20 @@ pub const fn prefix_mask(length: u8) -> u128 {
 }
 
 impl DdnsHost {
+    /// Whether it has addresses of this family.
+    pub fn has_family(&self, family: Family) -> bool {
+        self.families.contains(&family)
+    }
+
+    /// Of these addresses, those of its families.
+    #[must_use]
+    pub fn own(&self, addresses: Addresses) -> Addresses {
+        Addresses {
+            ipv4: addresses.ipv4.filter(|_| self.has_family(Family::Ipv4)),
+            ipv6: addresses.ipv6.filter(|_| self.has_family(Family::Ipv6)),
+        }
+    }
+
     /// This host's IPv6 address when the home has this one or this prefix: the first bits of it,
     /// then the suffix. Without a suffix, the address itself.
     pub fn ipv6_of(&self, reported: Ipv6Addr) -> Ipv6Addr {
@@ -93,6 +132,19 @@ impl DdnsHost {
             _ => Ok(()),
         };
         within("refresh_minutes", self.refresh_minutes, MAX_REFRESH_MINUTES)?;
+        if self.families.is_empty() {
+            return Err(("families", "must name ipv4, ipv6 or both".to_owned()));
+        }
+        if let Some((_, family)) = duplicate(self.families.iter()) {
+            return Err((
+                "families",
+                format!("\"{}\" is there twice", family.as_str()),
+            ));
+        }
+        if self.ipv6_suffix.is_some() && !self.has_family(Family::Ipv6) {
+            let message = "is only for a host that has ipv6 among its families";
+            return Err(("ipv6_suffix", message.to_owned()));
+        }
         let length = self.ipv6_prefix_length;
         if !(16..=124).contains(&length) {
             return Err((
@@ -177,6 +229,22 @@ mod tests {
         assert_eq!((host.refresh_minutes, host.ipv6_prefix_length), (120, 64));
         let reported = "2001:4860:4860::8888".parse().unwrap();
         assert_eq!(host.ipv6_of(reported), reported);
+        assert_eq!(host.families, [Family::Ipv4, Family::Ipv6]);
+    }
+
+    #[test]
+    fn a_host_has_the_addresses_of_its_families() {
+        let both = Addresses {
+            ipv4: "8.8.8.8".parse().ok(),
+            ipv6: "2001:4860:4860::8888".parse().ok(),
+        };
+        let own =
+            |families: serde_json::Value| one(&json!({"families": families})).unwrap().own(both);
+        assert_eq!(own(json!(["ipv6", "ipv4"])), both);
+        assert_eq!(own(json!(["ipv6"])), Addresses { ipv4: None, ..both });
+        assert_eq!(own(json!(["ipv4"])), Addresses { ipv6: None, ..both });
+        let error = one(&json!({"families": ["ipv5"]})).unwrap_err();
+        assert!(error.key.starts_with("hosts[0].families"), "{error}");
     }
 
     #[test]
@@ -195,6 +263,12 @@ mod tests {
                 "ipv6_suffix",
             ),
             (json!({"suffix": "::1"}), "suffix"),
+            (json!({"families": []}), "families"),
+            (json!({"families": ["ipv6", "ipv6"]}), "families"),
+            (
+                json!({"families": ["ipv4"], "ipv6_suffix": "::1"}),
+                "ipv6_suffix",
+            ),
         ] {
             let error = one(&more).unwrap_err();
             assert_eq!(error.key, format!("hosts[0].{key}"), "{more}: {error}");

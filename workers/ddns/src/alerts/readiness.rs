@@ -63,6 +63,8 @@ fn anything(now: Timestamp) -> Alert {
         group: None,
         state: None,
         previous: None,
+        was_degraded: false,
+        lasted_seconds: None,
         reason: None,
         since: now,
         at: now,

@@ -3,7 +3,10 @@
 
 mod turns;
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+};
 
 use types::{Timestamp, config::HostName, ddns::Addresses};
 
@@ -11,10 +14,10 @@ pub use turns::{block_on, interleave};
 
 use turns::turn;
 
-use super::{Book, Claimed, Clock, Finished, Note, Recorded, Request, Row, Tell};
+use super::{Book, Claim, Claimed, Clock, Finished, Note, Recorded, Request, Row, Tell};
 use crate::{
     dyndns2::Code,
-    plan::{Duty, Holding, LEASE_SECONDS, Line, Settled},
+    plan::{Duty, Holding, Line, Settled},
     providers::Sent,
     report::Verdict,
 };
@@ -41,7 +44,8 @@ struct Kept {
 
 #[derive(Debug, Default)]
 pub struct State {
-    hosts: BTreeMap<HostName, Addresses>,
+    /// With when each changed last.
+    hosts: BTreeMap<HostName, (Addresses, Timestamp)>,
     kept: BTreeMap<(HostName, String), Kept>,
     /// The decisions of the log, by id less one.
     pub log: Vec<String>,
@@ -50,8 +54,12 @@ pub struct State {
     pub records: BTreeMap<(HostName, String), Addresses>,
     /// Every time that a provider was told.
     pub told: usize,
+    /// The hosts of whom providers were told, in order.
+    pub order: Vec<HostName>,
     /// What a provider answers instead of taking what it is told, for so many times.
     pub refusing: BTreeMap<String, (Sent, u32)>,
+    /// Why a provider is known to take nothing.
+    pub faults: BTreeMap<String, String>,
     calls: u32,
     fault: Option<(u32, Fault)>,
 }
@@ -60,6 +68,8 @@ pub struct State {
 #[derive(Debug)]
 pub struct World {
     pub now: RefCell<Timestamp>,
+    /// How many seconds after the moment it goes by a run begins.
+    pub late: Cell<i64>,
     pub state: RefCell<State>,
 }
 
@@ -67,6 +77,7 @@ impl World {
     pub fn new(now: Timestamp) -> Self {
         Self {
             now: RefCell::new(now),
+            late: Cell::new(0),
             state: RefCell::default(),
         }
     }
@@ -84,19 +95,20 @@ impl World {
     }
 
     pub fn wanted(&self, host: &HostName) -> Option<Addresses> {
-        self.state.borrow().hosts.get(host).copied()
+        self.state.borrow().hosts.get(host).map(|(has, _)| *has)
     }
 
     pub fn record_of(&self, duty: &Duty) -> Option<Addresses> {
-        let key = (duty.host.clone(), duty.provider.clone());
-        self.state.borrow().records.get(&key).copied()
+        let place = place(&duty.host, &duty.provider);
+        self.state.borrow().records.get(&place).copied()
     }
 
     /// Whether nobody believes that a provider has what it does not have.
     pub fn beliefs_hold(&self) -> bool {
         let state = self.state.borrow();
-        state.kept.iter().all(|(key, kept)| {
-            let record = state.records.get(key).copied().unwrap_or_default();
+        state.kept.iter().all(|((host, provider), kept)| {
+            let record = state.records.get(&place(host, provider));
+            let record = record.copied().unwrap_or_default();
             let has = kept.holding.has;
             (has.ipv4.is_none() || has.ipv4 == record.ipv4)
                 && (has.ipv6.is_none() || has.ipv6 == record.ipv6)
@@ -130,13 +142,23 @@ impl World {
     }
 }
 
+/// Where a provider keeps a host's addresses: an account of `MyDNS` has one place for all.
+fn place(host: &HostName, provider: &str) -> (HostName, String) {
+    let host = if provider.starts_with("mydns/") {
+        "account.example".parse().unwrap()
+    } else {
+        host.clone()
+    };
+    (host, provider.to_owned())
+}
+
 impl State {
-    fn lines(&self, hosts: Option<&[HostName]>) -> Vec<Line> {
+    pub fn lines(&self, hosts: Option<&[HostName]>) -> Vec<Line> {
         let asked = |host: &HostName| hosts.is_none_or(|hosts| hosts.contains(host));
-        let line = |(host, wanted): (&HostName, &Addresses)| Line {
+        let line = |(host, (wanted, updated_at)): (&HostName, &(Addresses, Timestamp))| Line {
             host: host.clone(),
             wanted: *wanted,
-            updated_at: Timestamp::from_seconds(0),
+            updated_at: *updated_at,
             holdings: (self.kept.iter())
                 .filter(|((of, _), _)| of == host)
                 .map(|(_, kept)| kept.holding.clone())
@@ -158,8 +180,9 @@ impl State {
             Verdict::Refuse { code, .. } => (row(*code, None, None), None),
             Verdict::Repeat { .. } => (row(Code::Nochg, None, None), None),
             Verdict::Apply { host, addresses } => {
-                let before = self.hosts.get(&host.host).copied().unwrap_or_default();
-                let after = before.updated(*addresses);
+                let before = self.hosts.get(&host.host).map(|(has, _)| *has);
+                let before = before.unwrap_or_default();
+                let after = host.own(before.updated(*addresses));
                 let decision = if before == after {
                     Code::Nochg
                 } else if host.providers.iter().any(|provider| provider.required) {
@@ -174,9 +197,9 @@ impl State {
     }
 
     fn taken(&self, request: &Request<'_>, rows: Vec<Row>) -> Recorded {
-        let hosts: Vec<HostName> = (request.verdicts.iter())
-            .filter_map(|verdict| verdict.named()?.parse().ok())
-            .collect();
+        let named = (request.verdicts.iter()).filter_map(|verdict| verdict.named()?.parse().ok());
+        let sharers = request.sharers.iter().map(|duty| duty.host.clone());
+        let hosts: Vec<HostName> = named.chain(sharers).collect();
         Recorded::Taken {
             rows,
             lines: self.lines(Some(&hosts)),
@@ -194,7 +217,9 @@ impl Book for World {
                 let (mut row, applied) = state.judge(verdict);
                 state.log.push(row.decision.as_str().to_owned());
                 row.id = u32::try_from(state.log.len()).unwrap();
-                state.hosts.extend(applied);
+                if let Some((host, has)) = applied.filter(|_| row.before != row.after) {
+                    state.hosts.insert(host, (has, request.at));
+                }
                 rows.push(row);
             }
             state.taken(request, rows)
@@ -218,18 +243,21 @@ impl Book for World {
         self.transaction(|state| state.lines(hosts)).await
     }
 
-    async fn claim(
-        &self,
-        mark: &str,
-        duties: &[&Duty],
-        now: Timestamp,
-    ) -> Result<Vec<Claimed>, Broken> {
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, Broken> {
+        let (mark, now) = (claim.mark, claim.now);
         let work = |state: &mut State| {
             let mut claimed = Vec::new();
-            for duty in duties {
-                let Some(wanted) = state.hosts.get(&duty.host).copied() else {
+            for duty in claim.duties {
+                let Some((wanted, _)) = state.hosts.get(&duty.host).copied() else {
                     continue;
                 };
+                let told_by_another = |((_, provider), kept): (&(HostName, String), &Kept)| {
+                    let leased = kept.holding.leased_until.is_some_and(|until| until > now);
+                    *provider == duty.provider && leased && kept.leased_by.as_deref() != Some(mark)
+                };
+                if duty.shared && state.kept.iter().any(told_by_another) {
+                    continue;
+                }
                 let key = (duty.host.clone(), duty.provider.clone());
                 let kept = state.kept.entry(key).or_default();
                 if kept.holding.leased_until.is_some_and(|until| until > now) {
@@ -241,13 +269,32 @@ impl Book for World {
                 has.ipv6 = has.ipv6.filter(|one| Some(*one) == wanted.ipv6);
                 kept.sending = wanted;
                 kept.leased_by = Some(mark.to_owned());
-                kept.holding.leased_until = Some(now.plus_seconds(LEASE_SECONDS));
+                kept.holding.leased_until = Some(claim.until);
                 claimed.push(Claimed {
                     host: duty.host.clone(),
                     provider: duty.provider.clone(),
                     addresses: wanted,
                     attempts: kept.holding.attempts,
                 });
+            }
+            for told in &claimed {
+                let is_told =
+                    |duty: &&Duty| duty.host == told.host && duty.provider == told.provider;
+                if !claim.accounts.iter().any(is_told) {
+                    continue;
+                }
+                let sharing = |((_, provider), _): &(&(HostName, String), &mut Kept)| {
+                    *provider == told.provider
+                };
+                for (_, kept) in state.kept.iter_mut().filter(sharing) {
+                    let (has, told) = (&mut kept.holding.has, told.addresses);
+                    has.ipv4 = has
+                        .ipv4
+                        .filter(|one| told.ipv4.is_none_or(|told| told == *one));
+                    has.ipv6 = has
+                        .ipv6
+                        .filter(|one| told.ipv6.is_none_or(|told| told == *one));
+                }
             }
             claimed
         };
@@ -281,6 +328,14 @@ impl Book for World {
                 holding.leased_until = None;
                 kept.leased_by = None;
             }
+            for one in settled {
+                let of_provider = |((_, provider), _): &(&(HostName, String), &mut Kept)| {
+                    *provider == one.provider
+                };
+                for (_, kept) in state.kept.iter_mut().filter(of_provider) {
+                    kept.holding.not_before = kept.holding.not_before.max(one.not_before);
+                }
+            }
             state.lines(Some(hosts))
         };
         self.transaction(work).await
@@ -313,18 +368,30 @@ impl Book for World {
 impl Tell for World {
     async fn tell(&self, claimed: &[Claimed], now: Timestamp) -> Vec<Sent> {
         let mut sent = Vec::new();
+        let mut accounts: BTreeMap<String, Addresses> = BTreeMap::new();
         for one in claimed {
             let fault = self.call().await;
             let mut state = self.state.borrow_mut();
             state.told += 1;
+            state.order.push(one.host.clone());
             let refusing = state.refusing.get_mut(&one.provider);
             if let Some((answer, times)) = refusing.filter(|(_, times)| *times > 0) {
                 *times -= 1;
                 sent.push(answer.clone());
                 continue;
             }
+            if one.provider.starts_with("mydns/") {
+                let account = accounts.entry(one.provider.clone()).or_default();
+                if !account.agrees_with(one.addresses) {
+                    sent.push(Sent::Refused {
+                        detail: "an account has one address".to_owned(),
+                    });
+                    continue;
+                }
+                *account = account.updated(one.addresses);
+            }
             if fault != Some(Fault::Before) {
-                let key = (one.host.clone(), one.provider.clone());
+                let key = place(&one.host, &one.provider);
                 let record = state.records.entry(key).or_default();
                 *record = record.updated(one.addresses);
             }
@@ -342,11 +409,19 @@ impl Tell for World {
         turn().await;
         sent
     }
+
+    fn known_fault(&self, duty: &Duty) -> Option<String> {
+        self.state.borrow().faults.get(&duty.provider).cloned()
+    }
 }
 
 impl Clock for World {
     fn now(&self) -> Timestamp {
         *self.now.borrow()
+    }
+
+    fn lease_start(&self) -> Timestamp {
+        self.now().plus_seconds(self.late.get())
     }
 
     async fn pause(&self) {

@@ -158,7 +158,8 @@ async fn rollback(host: &str, request: &Request, env: &Env) -> Result<Response, 
     let name = host.host.as_str();
     auth::allow(&asker.entry, Action::DdnsUpdate, Some(name))?;
     let previous = Store::new(env).previous(&host.host).await?;
-    let previous = previous.filter(|previous: &Addresses| !previous.is_empty());
+    let previous = previous.map(|previous: Addresses| host.own(previous));
+    let previous = previous.filter(|previous| !previous.is_empty());
     let addresses = previous.ok_or_else(|| {
         let detail = format!("{name} has never had another address that is on record");
         Failure::new(ProblemCode::Conflict, detail)

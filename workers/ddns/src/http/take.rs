@@ -8,6 +8,7 @@ use super::access::Asker;
 use crate::{
     book::{self, Ports},
     intake::{self, Answered},
+    plan::{self, Duty},
     ports::{Outside, REQUESTS, Wall},
     report::Verdict,
     store::Store,
@@ -56,6 +57,7 @@ pub async fn take(
         guesser: &asker.guesser,
         reported: wish.reported,
         verdicts: wish.verdicts,
+        sharers: &sharers(wish.verdicts, config),
         damped: wish.home,
     };
     let ports = Ports {
@@ -72,6 +74,15 @@ pub async fn take(
         asker.hold_back(retry_after);
     }
     Ok(answered)
+}
+
+/// What else is to be looked at.
+fn sharers(verdicts: &[Verdict<'_>], config: &DdnsConfig) -> Vec<Duty> {
+    let applied = verdicts.iter().filter_map(|verdict| match verdict {
+        Verdict::Apply { host, .. } => Some(plan::duties(host)),
+        _ => None,
+    });
+    plan::sharers(&applied.flatten().collect::<Vec<_>>(), &config.hosts)
 }
 
 /// What tells this request's rows and leases from those of others.

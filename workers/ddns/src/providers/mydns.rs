@@ -36,7 +36,7 @@ pub async fn send<H: Http>(
     let fits: Vec<bool> = wanted
         .iter()
         .map(|one| {
-            let fits = agree(told, one.addresses);
+            let fits = told.agrees_with(one.addresses);
             if fits {
                 told = told.updated(one.addresses);
             }
@@ -64,14 +64,6 @@ pub async fn send<H: Http>(
     });
     each.map(|outcome| outcome.unwrap_or_else(Sent::from))
         .collect()
-}
-
-/// Whether no family has two addresses.
-fn agree(one: Addresses, other: Addresses) -> bool {
-    fn same<T: PartialEq + Copy>(one: Option<T>, other: Option<T>) -> bool {
-        one.is_none() || other.is_none() || one == other
-    }
-    same(one.ipv4, other.ipv4) && same(one.ipv6, other.ipv6)
 }
 
 async fn notify<H: Http>(

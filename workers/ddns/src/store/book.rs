@@ -2,16 +2,20 @@
 
 use edge::Failure;
 use serde::{Deserialize, Serialize};
-use types::{Timestamp, config::HostName, ddns::Addresses};
+use types::{
+    Timestamp,
+    config::{Family, HostName},
+    ddns::Addresses,
+};
 
 use super::{Store, json, list, parsed, sql};
 use crate::{
     CONFIG,
     alerts::outbox,
-    book::{Book, Claimed, Finished, Note, Recorded, Request, Row},
+    book::{Book, Claim, Claimed, Finished, Note, Recorded, Request, Row},
     dyndns2::Code,
     limits::{FLAP_SECONDS, FLAPS, UPDATES, UPDATES_SECONDS},
-    plan::{Duty, LEASE_SECONDS, Line, Settled},
+    plan::{Line, Settled},
     refresh,
     report::Verdict,
 };
@@ -44,6 +48,9 @@ struct Item<'a> {
     code: Option<&'static str>,
     ipv4: Option<std::net::Ipv4Addr>,
     ipv6: Option<std::net::Ipv6Addr>,
+    /// Whether the host has no addresses of the family.
+    no_ipv4: bool,
+    no_ipv6: bool,
     /// What a change is called until its providers have it.
     fresh: &'static str,
 }
@@ -54,6 +61,7 @@ impl<'a> Asked<'a> {
             Verdict::Apply { host, .. } if !host.providers.is_empty() => Some(host.host.as_str()),
             _ => None,
         });
+        let sharers = request.sharers.iter().map(|duty| duty.host.as_str());
         Ok(Self {
             mark: request.mark,
             at: request.at,
@@ -64,7 +72,7 @@ impl<'a> Asked<'a> {
             guesser: request.guesser,
             reported: json(request.reported)?,
             items: request.verdicts.iter().map(item).collect(),
-            hosts: hosts.collect(),
+            hosts: hosts.chain(sharers).collect(),
             most: UPDATES,
             window: UPDATES_SECONDS,
             window_since: request.at.plus_seconds(-UPDATES_SECONDS),
@@ -80,6 +88,8 @@ fn item<'a>(verdict: &'a Verdict<'_>) -> Item<'a> {
         code: Some(code.as_str()),
         ipv4: None,
         ipv6: None,
+        no_ipv4: false,
+        no_ipv6: false,
         fresh: "",
     };
     match verdict {
@@ -90,6 +100,8 @@ fn item<'a>(verdict: &'a Verdict<'_>) -> Item<'a> {
             code: None,
             ipv4: addresses.ipv4,
             ipv6: addresses.ipv6,
+            no_ipv4: !host.has_family(Family::Ipv4),
+            no_ipv6: !host.has_family(Family::Ipv6),
             // Nobody can say it is good before the providers that matter have it.
             fresh: if host.providers.iter().any(|provider| provider.required) {
                 Code::Failed.as_str()
@@ -160,14 +172,6 @@ struct Hosts<'a> {
 }
 
 #[derive(Serialize)]
-struct Claim<'a> {
-    mark: &'a str,
-    now: Timestamp,
-    until: Timestamp,
-    duties: &'a [&'a Duty],
-}
-
-#[derive(Serialize)]
 struct Settling<'a> {
     mark: &'a str,
     settled: &'a [Settled],
@@ -234,19 +238,13 @@ impl Book for Store {
         list(found.first())
     }
 
-    async fn claim(
-        &self,
-        mark: &str,
-        duties: &[&Duty],
-        now: Timestamp,
-    ) -> Result<Vec<Claimed>, Failure> {
-        let claim = Claim {
-            mark,
-            now,
-            until: now.plus_seconds(LEASE_SECONDS),
-            duties,
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, Failure> {
+        let statements: &[&str] = if claim.accounts.is_empty() {
+            &[sql::CLAIM]
+        } else {
+            &[sql::CLAIM, sql::FORGET]
         };
-        list(self.all(&[sql::CLAIM], &claim).await?.first())
+        list(self.all(statements, claim).await?.first())
     }
 
     async fn settle(
@@ -260,11 +258,13 @@ impl Book for Store {
             settled,
             hosts,
         };
-        list(
-            self.all(&[sql::SETTLE, sql::LINES], &settling)
-                .await?
-                .get(1),
-        )
+        let rest = settled.iter().any(|one| one.not_before.is_some());
+        let statements: &[&str] = if rest {
+            &[sql::SETTLE, sql::REST, sql::LINES]
+        } else {
+            &[sql::SETTLE, sql::LINES]
+        };
+        list(self.all(statements, &settling).await?.last())
     }
 
     async fn finish(&self, finished: &[Finished]) -> Result<(), Failure> {

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use types::{Timestamp, config::HostName, ddns::Reported};
 
 use super::{Store, list, parsed, sql};
-use crate::plan::Duty;
+use crate::{
+    plan::Duty,
+    truth::{self, Sighting},
+};
 
 /// For how long the log is kept, in seconds: more than a year, to compare with.
 const KEPT_SECONDS: i64 = 400 * 86_400;
@@ -43,14 +46,22 @@ impl Filter {
     }
 }
 
-/// The last report of a host, whatever came of it.
+/// The last report of a host that came over one family, whatever came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LastReport {
     pub host: HostName,
-    pub at: Timestamp,
     /// Where it came from.
     pub seen: String,
     pub reported: Reported,
+}
+
+impl LastReport {
+    pub fn sighting(&self) -> Sighting<'_> {
+        Sighting {
+            reported: &self.reported,
+            seen: truth::seen(&self.seen),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -79,7 +90,8 @@ impl Store {
         entries.into_iter().map(numbered).collect()
     }
 
-    /// The last report of each of these hosts; those that were never reported are left out.
+    /// The last reports of each of these hosts, at most one a family that they came over, newest first;
+    /// hosts that were never reported are left out.
     pub async fn last_reports(&self, hosts: &[&HostName]) -> Result<Vec<LastReport>, Failure> {
         list(
             self.all(&[sql::LAST_REPORTS], &Hosts { hosts })

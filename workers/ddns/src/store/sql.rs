@@ -8,11 +8,13 @@ macro_rules! judged {
         "\
 WITH items AS (
   SELECT key AS n, value->>'$.host' AS host, value->>'$.code' AS code, value->>'$.ipv4' AS new4,
-         value->>'$.ipv6' AS new6, value->>'$.fresh' AS fresh
+         value->>'$.ipv6' AS new6, value->>'$.no_ipv4' AS no4, value->>'$.no_ipv6' AS no6,
+         value->>'$.fresh' AS fresh
   FROM json_each(?1, '$.items')
 ), compared AS (
   SELECT items.*, hosts.ipv4 AS old4, hosts.ipv6 AS old6,
-         coalesce(new4, hosts.ipv4) AS after4, coalesce(new6, hosts.ipv6) AS after6
+         iif(no4, NULL, coalesce(new4, hosts.ipv4)) AS after4,
+         iif(no6, NULL, coalesce(new6, hosts.ipv6)) AS after6
   FROM items LEFT JOIN hosts ON items.code IS NULL AND hosts.host = items.host
 ), judged AS (
   SELECT *, CASE
@@ -130,10 +132,12 @@ SELECT json_object(
   'blocked', (SELECT until FROM blocks
               WHERE client = ?1->>'$.guesser' AND until > ?1->>'$.now')) AS found";
 
-/// Logs that a token was held back, once while it is.
+/// Logs that a token was held back, once while it is. A host that the token is not for is not named:
+/// it was not reported.
 pub const HELD_BACK: &str = "\
 INSERT INTO updates (at, token, client, seen, host, reported, decision)
-SELECT ?1->>'$.at', ?1->>'$.token', ?1->>'$.client', ?1->>'$.seen', ?1->>'$.items[0].host',
+SELECT ?1->>'$.at', ?1->>'$.token', ?1->>'$.client', ?1->>'$.seen',
+       iif(coalesce(?1->>'$.items[0].code', 'dnserr') = 'dnserr', ?1->>'$.items[0].host', NULL),
        ?1->>'$.reported', 'abuse'
 WHERE NOT EXISTS (
   SELECT 1 FROM (SELECT token, decision, at FROM updates ORDER BY id DESC LIMIT 40)
@@ -143,12 +147,16 @@ pub const BLOCK: &str = "\
 INSERT INTO blocks (client, until) VALUES (?1->>'$.client', ?1->>'$.until')
 ON CONFLICT (client) DO UPDATE SET until = excluded.until";
 
-/// Leases providers. What one is told from now on is all that it may have.
+/// Leases providers, of an account for one request at a time. What one is told from now on is all that
+/// it may have.
 pub const CLAIM: &str = "\
 INSERT INTO provider_states (host, provider, sending_ipv4, sending_ipv6, leased_by, leased_until)
 SELECT h.host, j.value->>'$.provider', h.ipv4, h.ipv6, ?1->>'$.mark', ?1->>'$.until'
 FROM json_each(?1, '$.duties') AS j JOIN hosts AS h ON h.host = j.value->>'$.host'
-WHERE true
+WHERE NOT (j.value->>'$.shared' AND EXISTS (
+  SELECT 1 FROM provider_states AS o
+  WHERE o.provider = j.value->>'$.provider' AND o.host <> h.host
+    AND o.leased_until > ?1->>'$.now' AND o.leased_by <> ?1->>'$.mark'))
 ON CONFLICT (host, provider) DO UPDATE SET
   ipv4 = iif(provider_states.ipv4 IS excluded.sending_ipv4, provider_states.ipv4, NULL),
   ipv6 = iif(provider_states.ipv6 IS excluded.sending_ipv6, provider_states.ipv6, NULL),
@@ -157,6 +165,21 @@ ON CONFLICT (host, provider) DO UPDATE SET
 WHERE provider_states.leased_until IS NULL OR provider_states.leased_until <= ?1->>'$.now'
 RETURNING json_object('host', host, 'provider', provider, 'attempts', attempts,
   'addresses', json_object('ipv4', sending_ipv4, 'ipv6', sending_ipv6)) AS found";
+
+/// What an account that [`CLAIM`] leased is told is all that it may have of its other hosts, too.
+pub const FORGET: &str = "\
+UPDATE provider_states SET
+  ipv4 = iif(a.low4 IS NULL OR (ipv4 IS a.low4 AND ipv4 IS a.high4), ipv4, NULL),
+  ipv6 = iif(a.low6 IS NULL OR (ipv6 IS a.low6 AND ipv6 IS a.high6), ipv6, NULL)
+FROM (
+  SELECT p.provider AS account, min(p.sending_ipv4) AS low4, max(p.sending_ipv4) AS high4,
+         min(p.sending_ipv6) AS low6, max(p.sending_ipv6) AS high6
+  FROM json_each(?1, '$.accounts') AS j JOIN provider_states AS p
+    ON p.host = j.value->>'$.host' AND p.provider = j.value->>'$.provider'
+  WHERE p.leased_by = ?1->>'$.mark' GROUP BY p.provider) AS a
+WHERE provider_states.provider = a.account
+  AND ((a.low4 IS NOT NULL AND ipv4 IS NOT NULL AND (ipv4 <> a.low4 OR ipv4 <> a.high4))
+    OR (a.low6 IS NOT NULL AND ipv6 IS NOT NULL AND (ipv6 <> a.low6 OR ipv6 <> a.high6)))";
 
 /// What came of it, unless the lease is somebody else's by now.
 pub const SETTLE: &str = "\
@@ -175,6 +198,15 @@ FROM (
   FROM json_each(?1, '$.settled')) AS s
 WHERE provider_states.host = s.host AND provider_states.provider = s.provider
   AND leased_by = ?1->>'$.mark'";
+
+/// What asked to be left alone is, for all hosts: it counts requests by token.
+pub const REST: &str = "\
+UPDATE provider_states SET not_before = r.until
+FROM (
+  SELECT value->>'$.provider' AS rests, max(value->>'$.not_before') AS until
+  FROM json_each(?1, '$.settled') WHERE value->>'$.not_before' IS NOT NULL GROUP BY 1) AS r
+WHERE provider_states.provider = r.rests
+  AND (provider_states.not_before IS NULL OR provider_states.not_before < r.until)";
 
 pub const FINISH: &str = "\
 UPDATE updates SET decision = f.decision, providers = f.providers
@@ -209,13 +241,17 @@ WHERE host = ?1->>'$.host'
   AND (ipv4_before IS NOT ipv4_after OR ipv6_before IS NOT ipv6_after)
 ORDER BY id DESC LIMIT 1";
 
-/// The last report of each host by a token that is for it, taken or not: those of the cron and
-/// rollbacks were seen nowhere.
+/// The last report of each host by a token that is for it, taken or not, that came over IPv4, and the
+/// last one that came over IPv6, newest first: those of the cron and rollbacks were seen nowhere. Of
+/// the last 20 reports, for a home may have one family alone, and each row that is looked at costs.
 pub const LAST_REPORTS: &str = "\
-SELECT json_object('host', u.host, 'at', u.at, 'seen', u.seen, 'reported', json(u.reported)) AS found
-FROM json_each(?1, '$.hosts') AS j JOIN updates AS u ON u.id = (
-  SELECT id FROM updates WHERE host = j.value AND seen IS NOT NULL AND decision <> '!yours'
-  ORDER BY id DESC LIMIT 1)";
+SELECT json_object('host', u.host, 'seen', u.seen, 'reported', json(u.reported)) AS found
+FROM json_each(?1, '$.hosts') AS j JOIN updates AS u ON u.id IN (
+  SELECT max(id) FROM (
+    SELECT id, seen FROM updates WHERE host = j.value AND seen IS NOT NULL AND decision <> '!yours'
+    ORDER BY id DESC LIMIT 20)
+  GROUP BY instr(seen, ':') > 0)
+ORDER BY u.id DESC";
 
 /// A page of the log, each entry a [`types::ddns::LogEntry`]; conditions come between [`LOG`] and [`LOG_ORDER`].
 pub const LOG: &str = "\

@@ -6,7 +6,7 @@ use edge::{Failure, clock, reply};
 use futures::future::{join_all, try_join};
 use types::{
     Code, Timestamp,
-    config::{DdnsConfig, DdnsHost, HostName},
+    config::{DdnsConfig, DdnsHost, HostName, ProviderKind},
     ddns::{HostState, Hosts, ProviderState, Standing},
     token::Action,
 };
@@ -22,7 +22,7 @@ use crate::{
     plan::{self, Duty, Line},
     ports,
     store::{Filter, LastReport, Store},
-    truth::{self, Dns},
+    truth::{self, Dns, Sighting},
 };
 
 const LOG_DEFAULT: u32 = 50;
@@ -46,8 +46,15 @@ pub async fn hosts(request: &Request, env: &Env) -> Result<Response, Failure> {
     let now = clock::now();
     let hosts = config.hosts.iter().map(|host| {
         let line = lines.iter().find(|line| line.host == host.host);
-        let report = reports.iter().find(|report| report.host == host.host);
-        state(host, line, report, dns.remove(&host.host).flatten(), now)
+        let of_host = reports.iter().filter(|report| report.host == host.host);
+        let reports: Vec<_> = of_host.map(LastReport::sighting).collect();
+        state(
+            host,
+            line,
+            &reports,
+            dns.remove(&host.host).flatten().as_ref(),
+            now,
+        )
     });
     let hosts = hosts.collect();
     reply::json(200, &Hosts { hosts })
@@ -56,23 +63,24 @@ pub async fn hosts(request: &Request, env: &Env) -> Result<Response, Failure> {
 fn state(
     host: &DdnsHost,
     line: Option<&Line>,
-    report: Option<&LastReport>,
-    dns: Option<Dns>,
+    reports: &[Sighting<'_>],
+    dns: Option<&Dns>,
     now: Timestamp,
 ) -> HostState {
-    let has = line.map(|line| line.wanted).unwrap_or_default();
-    let seen = report.and_then(|report| truth::seen(&report.seen));
-    let dns = dns.map(|dns| dns.shown(has));
+    let has = host.own(line.map(|line| line.wanted).unwrap_or_default());
     let suffixed = host.ipv6_suffix.is_some();
+    let (seen, difference) = truth::together(reports, suffixed);
+    let mut kinds = host.providers.iter().map(|provider| provider.kind);
+    let fronted = kinds.any(|kind| kind == ProviderKind::Cloudflare);
     let duties: Vec<Duty> = plan::duties(host).collect();
     HostState {
         host: host.host.clone(),
         ipv4: has.ipv4,
         ipv6: has.ipv6,
         seen,
-        dns,
-        agree: truth::agree(has, seen, suffixed, dns),
-        difference: report.and_then(|report| truth::difference(&report.reported, seen, suffixed)),
+        dns: dns.map(|dns| dns.shown(has)),
+        agree: truth::agree(has, seen, suffixed, dns, fronted),
+        difference,
         updated_at: line.map(|line| line.updated_at),
         next_refresh_at: line.and_then(|line| plan::next_refresh_at(&duties, line)),
         providers: duties
@@ -112,7 +120,11 @@ pub async fn log(request: &Request, env: &Env) -> Result<Response, Failure> {
         before: number(request, "cursor")?.unwrap_or(u32::MAX),
         // One more than asked for shows whether there is a page after this one.
         limit: limit + 1,
-        host: text("host").map(|host| host.to_ascii_lowercase()),
+        // A host is on record by its name; what is none, as it was sent.
+        host: text("host").map(|host| match host.parse::<HostName>() {
+            Ok(name) => name.to_string(),
+            Err(_) => host,
+        }),
         token: text("token"),
         decision: text("decision"),
         since: moment(text("since"), "since")?,

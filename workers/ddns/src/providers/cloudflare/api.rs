@@ -90,6 +90,10 @@ impl<'a, H: Http> Api<'a, H> {
         if let Some(over) = self.over.borrow().clone() {
             return Err(over);
         }
+        // Whoever is told at the same time with another token uses them up as well.
+        if self.http.left() == 0 {
+            return Err(Fault::Left);
+        }
         let url = format!("{}{path}", self.base);
         let headers = [
             ("authorization", self.authorization.as_str()),

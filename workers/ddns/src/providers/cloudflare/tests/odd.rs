@@ -31,6 +31,13 @@ fn limited(retry_after: Option<&str>) -> Answer {
 }
 
 #[test]
+fn who_finds_no_requests_left_waits_and_has_not_failed() {
+    let peer = Peer::new(|_| Ok(answer(200, ""))).at_most(0);
+    let api = super::super::api::Api::new(&peer, "https://api.example.com", "token");
+    assert_eq!(run(api.list("/zones?name=example.com")), Err(Fault::Left));
+}
+
+#[test]
 fn too_many_requests_end_the_round_and_say_when_to_come_back() {
     for (header, seconds) in [
         (Some("17"), 17),
