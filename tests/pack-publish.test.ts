@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { assertProblem, start, TIMEOUT, type System } from "./support/harness.ts";
-import { announced, assertAgreed, details, history, latest } from "./support/manage.ts";
+import { assertProblem, start, TIMEOUT, type Answer, type System } from "./support/harness.ts";
+import { announced, assertAgreed, details, history, latest, logged } from "./support/manage.ts";
 import { operate, publish, store } from "./support/manage.ts";
-import { sha1, stored } from "./support/packs.ts";
+import { packNamed, sha1, stored, upload } from "./support/packs.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 const UNKNOWN = "0123456789abcdef0123456789abcdef01234567";
@@ -239,5 +239,38 @@ test("publications and rollbacks at once leave KV as R2 says", { timeout: TIMEOU
     ]);
     await assertAgreed(system, "mixed");
     assert.equal((await latest(system, "mixed")).required, round % 2 === 0);
+  }
+});
+
+test("a client that does what it is told does nothing twice while KV fails", { timeout: TIMEOUT }, async () => {
+  const withoutKv = await start({ packWithoutKv: true });
+  try {
+    const [one = "", two = ""] = await store(withoutKv, "untold", "one", "two");
+    const third = packNamed("untold three");
+    const [code, message] = ["readers-later", /need not be sent again.*5 minutes.*\/api\/packs\/rebuild/];
+    const assertLater = (answer: Answer, status: number) => {
+      assert.equal(answer.status, status, answer.text);
+      assert.equal(answer.headers["retry-after"], undefined);
+      const warnings = answer.json().warnings;
+      assert.equal(warnings.length, 1, answer.text);
+      assert.equal(warnings[0].code, code);
+      assert.match(warnings[0].message, message);
+    };
+    for (const hash of [one, two]) {
+      assertLater(await operate(withoutKv, "POST", "/api/packs/untold/publish", { sha1: hash }), 200);
+    }
+    assertLater(await upload(withoutKv, third, { pack: "untold" }), 201);
+    const back = await operate(withoutKv, "POST", "/api/packs/untold/rollback", {});
+    assertLater(back, 200);
+    assert.deepEqual([back.json().sha1, back.json().previous, back.json().published], [two, sha1(third), true]);
+    assert.equal((await details(withoutKv, "untold")).channels.stable.sha1, two);
+    assert.equal((await latest(withoutKv, "untold")).sha1, two, "R2 answers");
+    assert.ok(logged(withoutKv, "error", "readers").length >= 4);
+    // What can be sent again without harm says so.
+    const patch = await operate(withoutKv, "PATCH", "/api/packs/untold", { required: true });
+    assertProblem(patch, 503, "unavailable", /it is done.*send it again/);
+    assert.equal(patch.headers["retry-after"], "2");
+  } finally {
+    await withoutKv.close();
   }
 });

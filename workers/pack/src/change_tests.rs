@@ -1,6 +1,6 @@
 //! Changes that meet others, and announcements that are overtaken.
 
-use std::cell::Cell;
+use std::{cell::Cell, convert::Infallible};
 
 use futures::{executor::block_on, future::join};
 use types::{Timestamp, pack::Formats};
@@ -224,23 +224,40 @@ fn an_announcement_that_is_overtaken_each_time_is_given_up() {
     };
     let url = url();
     let (told, ()) = block_on(join(announce(&store, record, &url), restless));
-    assert_eq!(told, Err(ChangeError::Busy));
+    assert_eq!(told, Err(ReadersLater));
+    assert_eq!(store.failures.borrow().len(), 1);
     let announcements = store.calls().into_iter().filter(|call| *call == "announce");
     assert_eq!(announcements.count(), ATTEMPTS as usize);
 }
 
 #[test]
-fn that_readers_could_not_be_told_is_not_the_same_as_that_nothing_was_changed() {
+fn whatever_fails_after_a_change_readers_are_told_later() {
+    // The announcement itself, and the look whether it was overtaken.
+    for call in 0..2 {
+        let store = store();
+        store.edit(|registry| publish(registry, &Channel::stable(), 1));
+        let registry = store.registry().unwrap();
+        let record = registry.current(&Channel::stable(), &url()).unwrap();
+        store.fail_at(call, Fault::Before);
+        let told = block_on(announce(&store, record, &url()));
+        assert_eq!(told, Err(ReadersLater));
+        assert!(store.failures.borrow()[0].contains("failed"));
+    }
+}
+
+#[test]
+fn a_channel_that_fails_does_not_keep_the_others_from_being_told() {
     let store = store();
-    store.edit(|registry| publish(registry, &Channel::stable(), 1));
+    let channels = ["beta", "stable"].map(|name| name.parse::<Channel>().unwrap());
+    store.edit(|registry| publish(registry, &channels[0], 1));
+    store.edit(|registry| publish(registry, &channels[1], 2));
     let registry = store.registry().unwrap();
-    let record = registry.current(&Channel::stable(), &url()).unwrap();
-    store.fail_at(0, Fault::Before);
-    let told = block_on(announce(&store, record, &url()));
-    assert!(
-        matches!(told, Err(ChangeError::NotAnnounced(_))),
-        "{told:?}"
-    );
+    // The look after the first announcement.
+    store.fail_at(1, Fault::Before);
+    let told = block_on(announce_all(&store, &registry, channels.iter(), &url()));
+    assert_eq!(told, Err(ReadersLater));
+    let told = channels.map(|channel| store.announced(&channel).map(|record| record.sha1));
+    assert_eq!(told, [Some(sha1(1)), Some(sha1(2))]);
 }
 
 #[test]

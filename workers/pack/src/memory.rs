@@ -75,6 +75,11 @@ pub struct Memory {
     /// Compare-and-swaps that somebody else had won, and waits.
     pub conflicts: Cell<u32>,
     pub waits: Cell<u32>,
+    /// The time, in seconds, and how many of them each call takes.
+    pub clock: Cell<i64>,
+    pub tick: Cell<i64>,
+    /// What was logged.
+    pub failures: RefCell<Vec<String>>,
 }
 
 impl Memory {
@@ -120,6 +125,7 @@ impl Memory {
         for _ in 0..turns {
             yield_once().await;
         }
+        self.clock.set(self.clock.get() + self.tick.get());
         let number = self.calls.borrow().len();
         self.calls.borrow_mut().push(name);
         let due = |(at, _): &mut (usize, Interruption)| *at == number;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use types::{PackName, Sha1, pack::Record};
+use types::{PackName, Sha1, Timestamp, pack::Record};
 use uuid::Uuid;
 
 use crate::{registry::Registry, uploads};
@@ -58,6 +58,12 @@ pub trait Registries {
 
     /// Writes what readers of a channel get.
     async fn announce(&self, record: &Record) -> Result<(), StoreError>;
+
+    /// The moment at which a change is made: a request may have begun long before.
+    fn now(&self) -> Timestamp;
+
+    /// Logs what failed without failing what was asked for.
+    fn log_failure(&self, error: &StoreError);
 
     /// Waits a little, longer the more attempts there were.
     async fn back_off(&self, attempt: u32);

@@ -11,7 +11,6 @@ use crate::{
     archive::MAX_PACK,
     ingest::{self, Accepted, Publish, Target, Upload},
     jobs::{self, Refusal},
-    registry::Author,
     store::Platform,
 };
 
@@ -34,10 +33,7 @@ pub async fn upload(
         target: Target {
             pack: pack_name(name)?,
             publish,
-            author: Author {
-                name: token.name,
-                at: clock::now(),
-            },
+            by: token.name,
             id: random_id()?,
         },
         declared: declared_sha1(headers)?,
@@ -57,7 +53,7 @@ pub async fn accept(
     upload: &Upload,
     body: Option<ReadableStream>,
 ) -> Result<Accepted, Failure> {
-    let Author { name: by, at } = &upload.target.author;
+    let by = &upload.target.by;
     match ingest::upload(platform, upload, body, &config.public_url).await {
         Ok(accepted) => {
             jobs::published(env, config, ChangeKind::Publish, &accepted.uploaded, by).await;
@@ -68,7 +64,7 @@ pub async fn accept(
                 let refusal = Refusal {
                     pack: &upload.target.pack,
                     by: by.clone(),
-                    at: *at,
+                    at: clock::now(),
                     reason,
                 };
                 jobs::refused(env, config, refusal).await;

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashSet},
 };
 
-use types::{PackName, Sha1, pack::Record};
+use types::{PackName, Sha1, Timestamp, pack::Record};
 use uuid::Uuid;
 
 use super::{Body, Memory, etag, part_key};
@@ -57,6 +57,14 @@ impl Registries for Memory {
             self.announced.borrow_mut().insert(key, record.clone());
         })
         .await
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(self.clock.get())
+    }
+
+    fn log_failure(&self, error: &StoreError) {
+        self.failures.borrow_mut().push(error.0.clone());
     }
 
     async fn back_off(&self, _: u32) {

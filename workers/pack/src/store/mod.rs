@@ -15,11 +15,12 @@ mod uploads;
 use std::time::Duration;
 
 use edge::{
-    Failure,
+    Failure, clock,
     kv::Entry,
+    log,
     r2::{self, Written},
 };
-use types::{Channel, PackName, pack::Record};
+use types::{Channel, PackName, Timestamp, pack::Record};
 use worker::{Bucket, Delay, Env, Object};
 
 use crate::{
@@ -191,6 +192,14 @@ impl Registries for Platform {
         let written = entry.write(record).await.map(drop).map_err(failed);
         latest::forget(&record.pack);
         written
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn log_failure(&self, error: &StoreError) {
+        log::error("readers", &error.0);
     }
 
     async fn back_off(&self, attempt: u32) {
