@@ -190,7 +190,7 @@ pub async fn run(
                 pack: query.pack,
                 channel: query.channel,
             };
-            latest::answer(request, env, config, &asked, query.format).await
+            latest::answer(request, env, context, config, &asked, query.format).await
         }
         Route::Packs => show::packs(request.headers(), env).await,
         Route::Pack(name) => show::pack(request.headers(), env, name).await,

@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::archive::Inspection;
 
 pub use keep::{DeleteError, Retention};
-pub use view::download_url;
+pub use view::{download_url, print_of};
 
 /// The changes that the history keeps; the log has them all.
 const HISTORY: usize = 1000;

@@ -10,6 +10,7 @@
 mod blobs;
 mod collection;
 mod report;
+mod told;
 mod uploads;
 
 use std::time::Duration;
@@ -179,7 +180,8 @@ impl Registries for Platform {
         let text =
             serde_json::to_string(registry).map_err(|error| StoreError(error.to_string()))?;
         let key = registry_key(&registry.pack().pack);
-        let written = r2::swap_text(&self.bucket, &key, text, etag)
+        let told = told::metadata(registry);
+        let written = r2::swap_text_with(&self.bucket, &key, text, etag, told)
             .await
             .map_err(failed)?;
         Ok(written == Written::Yes)
