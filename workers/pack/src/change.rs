@@ -1,4 +1,5 @@
-//! One way to change a registry: read, edit, compare-and-swap, and then tell readers.
+//! One way to change a registry: read, edit, compare-and-swap, and then tell: the log and who listens
+//! at once, readers by [`announce`].
 
 use types::{
     Channel, PackName,
@@ -106,8 +107,13 @@ async fn swap<S: Registries>(
         if !edit(&mut registry) || registry == unchanged {
             return Ok(registry);
         }
+        if store.has_listener() {
+            registry.owe(&unchanged);
+        }
         let saved = store.save(&registry, etag.as_deref()).await;
         if saved.map_err(Stop::Store)? {
+            let changes = registry.changes_since(&unchanged);
+            store.follow_up(&registry, &changes).await;
             return Ok(registry);
         }
         store.back_off(attempt).await;

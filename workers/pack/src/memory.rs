@@ -9,7 +9,11 @@ use std::{
     collections::{BTreeMap, HashSet, VecDeque},
 };
 
-use types::{Channel, PackName, Sha1, config::PublicUrl, pack::Record};
+use types::{
+    Channel, PackName, Sha1,
+    config::PublicUrl,
+    pack::{Change, Record},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -78,6 +82,9 @@ pub struct Memory {
     /// The time, in seconds, and how many of them each call takes.
     pub clock: Cell<i64>,
     pub tick: Cell<i64>,
+    /// Whether somebody is told of publications, and what was followed up.
+    pub listens: Cell<bool>,
+    pub followed: RefCell<Vec<(u64, Change)>>,
     /// What was logged.
     pub failures: RefCell<Vec<String>>,
 }

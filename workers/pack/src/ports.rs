@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use types::{PackName, Sha1, Timestamp, pack::Record};
 use uuid::Uuid;
 
-use crate::{registry::Registry, uploads};
+use crate::{
+    registry::{Numbered, Registry},
+    uploads,
+};
 
 /// The outside failed; what it said is for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,13 @@ pub trait Registries {
     /// Writes the registry if it still has this etag (`None`: if there still is none); tells
     /// whether it did.
     async fn save(&self, registry: &Registry, etag: Option<&str>) -> Result<bool, StoreError>;
+
+    /// Whether others are told of publications.
+    fn has_listener(&self) -> bool;
+
+    /// Logs changes that are saved, and sends for what follows from them. What cannot be sent is
+    /// logged: the cron looks after it, and the registry says what it owes.
+    async fn follow_up(&self, registry: &Registry, changes: &[Numbered<'_>]);
 
     /// Writes what readers of a channel get.
     async fn announce(&self, record: &Record) -> Result<(), StoreError>;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use types::{
     Channel, Code, PackName, Sha1, Timestamp,
     config::PackConfig,
-    pack::{ChangeKind, Field, SettingsPatch, Uploaded},
+    pack::{Field, SettingsPatch, Uploaded},
     token::Action,
 };
 use worker::{Env, Request, Response, ResponseBuilder};
@@ -17,7 +17,6 @@ use worker::{Env, Request, Response, ResponseBuilder};
 use super::query::{channel_name, pack_name, sha1};
 use crate::{
     change::{self, Changed, ReadersLater},
-    jobs,
     ports::StoreError,
     registry::{Author, NoSuchRelease, NothingBefore, Previous, Registry},
     store::Platform,
@@ -76,7 +75,7 @@ pub async fn publish(
     if later.is_some() {
         return reply::json(202, &answer.uploaded(config)?);
     }
-    tell(&platform, config, &answer, ChangeKind::Publish, &author()).await
+    tell(&platform, config, &answer).await
 }
 
 #[derive(Deserialize)]
@@ -114,7 +113,7 @@ pub async fn roll_back(
         previous,
         scheduled_at: None,
     };
-    tell(&platform, config, &answer, ChangeKind::Rollback, &author()).await
+    tell(&platform, config, &answer).await
 }
 
 /// A release as a publication or a rollback answers it.
@@ -151,8 +150,6 @@ async fn tell(
     platform: &Platform,
     config: &PackConfig,
     answer: &Answer<'_>,
-    action: ChangeKind,
-    author: &Author,
 ) -> Result<Response, Failure> {
     let channels = std::iter::once(answer.channel);
     let url = &config.public_url;
@@ -161,7 +158,6 @@ async fn tell(
     uploaded
         .warnings
         .extend(told.err().map(ReadersLater::warning));
-    jobs::published(&platform.env, config, action, &uploaded, &author.name).await;
     reply::json(200, &uploaded)
 }
 

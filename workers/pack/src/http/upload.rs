@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use edge::{Failure, auth, clock, random_bytes, reply};
-use types::{Code, Sha1, config::PackConfig, pack::ChangeKind, token::Action};
+use types::{Code, Sha1, config::PackConfig, token::Action};
 use uuid::{Builder, Uuid};
 use worker::{Env, Headers, Request, Response, web_sys::ReadableStream};
 
@@ -45,7 +45,7 @@ pub async fn upload(
     reply::json(if accepted.new { 201 } else { 200 }, &accepted.uploaded)
 }
 
-/// Takes in a body, and tells who wants to know what became of it.
+/// Takes in a body, and tells who wants to know that it was refused.
 pub async fn accept(
     platform: &Platform,
     env: &Env,
@@ -55,10 +55,7 @@ pub async fn accept(
 ) -> Result<Accepted, Failure> {
     let by = &upload.target.by;
     match ingest::upload(platform, upload, body, &config.public_url).await {
-        Ok(accepted) => {
-            jobs::published(env, config, ChangeKind::Publish, &accepted.uploaded, by).await;
-            Ok(accepted)
-        }
+        Ok(accepted) => Ok(accepted),
         Err(error) => {
             if let Some(reason) = error.reason() {
                 let refusal = Refusal {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Body, Memory, etag, part_key};
 use crate::{
     ports::{Blobs, Loaded, Place, Registries, StoreError, Stored, Uploads},
-    registry::Registry,
+    registry::{Numbered, Registry},
     uploads,
 };
 
@@ -49,6 +49,17 @@ impl Registries for Memory {
             swap(&mut registries, &self.conflicts, entry, etag)
         })
         .await
+    }
+
+    fn has_listener(&self) -> bool {
+        self.listens.get()
+    }
+
+    async fn follow_up(&self, _: &Registry, changes: &[Numbered<'_>]) {
+        let changes = changes
+            .iter()
+            .map(|(number, change)| (*number, (*change).clone()));
+        self.followed.borrow_mut().extend(changes);
     }
 
     async fn announce(&self, record: &Record) -> Result<(), StoreError> {

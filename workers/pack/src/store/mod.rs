@@ -25,9 +25,9 @@ use types::{Channel, PackName, Timestamp, pack::Record};
 use worker::{Bucket, Delay, Env, Object};
 
 use crate::{
-    latest,
+    jobs, latest,
     ports::{Loaded, Registries, StoreError},
-    registry::Registry,
+    registry::{Numbered, Registry},
 };
 
 pub use blobs::{blob_key, blob_of, staged_key, staging};
@@ -185,6 +185,15 @@ impl Registries for Platform {
             .await
             .map_err(failed)?;
         Ok(written == Written::Yes)
+    }
+
+    fn has_listener(&self) -> bool {
+        let config = crate::CONFIG.get(&self.env);
+        config.is_ok_and(|config| config.webhook_url.is_some())
+    }
+
+    async fn follow_up(&self, registry: &Registry, changes: &[Numbered<'_>]) {
+        jobs::follow_up(&self.env, registry, changes).await;
     }
 
     async fn announce(&self, record: &Record) -> Result<(), StoreError> {
