@@ -77,6 +77,15 @@ test("a bad name is 400", { timeout: TIMEOUT }, async () => {
   assertProblem(await system.request("/api/packs/Main"), 400, "bad-request", /pack/);
 });
 
+test("what only other routes take is ignored", { timeout: TIMEOUT }, async () => {
+  const { text } = await system.request("/api/pack/latest");
+  const strange = await system.request("/api/pack/latest?publish=x&dry_run=x&days=x&name=a%20b");
+  assert.deepEqual([strange.status, strange.text], [200, text]);
+  const stored = await upload(system, packNamed("ignored"), { query: "?publish=false&format=x&dry_run=x&pack=A%20B" });
+  assert.equal(stored.status, 201, stored.text);
+  assertProblem(await upload(system, packNamed("ignored"), { query: "?publish=x" }), 400, "bad-request", /^publish/);
+});
+
 test("another method is 405, an unknown path 404, both as problems", { timeout: TIMEOUT }, async () => {
   for (const path of ["/api/pack/latest", "/api/packs"]) {
     const answer = await system.request(path, { method: "DELETE", token: system.tokens.operator });

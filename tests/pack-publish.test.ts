@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assertProblem, start, TIMEOUT, type Answer, type System } from "./support/harness.ts";
-import { announced, assertAgreed, details, history, latest, logged } from "./support/manage.ts";
+import { announced, assertAgreed, details, eventually, history, latest, logged } from "./support/manage.ts";
 import { operate, publish, store } from "./support/manage.ts";
 import { packNamed, sha1, stored, upload } from "./support/packs.ts";
 
@@ -273,4 +273,35 @@ test("a client that does what it is told does nothing twice while KV fails", { t
   } finally {
     await withoutKv.close();
   }
+});
+
+test("every change is a line of the log, with who, what, before and after, and no token", { timeout: TIMEOUT }, async () => {
+  const token = system.tokens.packWrite;
+  const [one = "", two = ""] = await store(system, "logged", "one", "two");
+  const steps: [string, string, unknown][] = [
+    ["POST", "/publish", { sha1: one }],
+    ["POST", "/publish", { sha1: two }],
+    ["POST", "/publish", { sha1: two }], // changes nothing
+    ["POST", "/rollback", {}],
+    ["POST", "/publish", { sha1: two, at: inDays(1) }],
+    ["DELETE", "/scheduled/stable", undefined],
+    ["PATCH", "", { required: true }],
+    ["DELETE", `/releases/${two}`, undefined],
+  ];
+  for (const [method, path, body] of steps) {
+    const answer = await operate(system, method, `/api/packs/logged${path}`, body, { token });
+    assert.ok(answer.status < 300, answer.text);
+  }
+  const three = packNamed("logged three");
+  assert.equal((await upload(system, three, { pack: "logged", token })).status, 201);
+  const changes = (await details(system, "logged")).history;
+  assert.equal(changes.length, 8);
+  const logLines = await eventually("the lines", () => {
+    const lines = system.logs().map(({ message }) => JSON.parse(message));
+    const about = lines.filter((line) => line.about === "change" && line.message === "logged");
+    return about.length >= 8 ? about : undefined;
+  });
+  assert.deepEqual(logLines.map((line) => line.data), changes);
+  const all = JSON.stringify(system.logs());
+  for (const secret of Object.values(system.tokens)) assert.ok(!all.includes(secret));
 });

@@ -60,7 +60,8 @@ pub async fn sweep(
                 let looked = sweep.look_after_readers(registry).await;
                 sweep.note("readers", looked);
             }
-            let until = now.plus_seconds(-OVERDUE);
+            // By the clock, as changes are dated, not by when the cron was due.
+            let until = clock::now().plus_seconds(-OVERDUE);
             let owed = registries
                 .iter()
                 .flat_map(|registry| jobs::owed(registry, config, until));

@@ -6,7 +6,7 @@ use types::{Code, Sha1, config::PackConfig, token::Action};
 use uuid::{Builder, Uuid};
 use worker::{Env, Headers, Request, Response, web_sys::ReadableStream};
 
-use super::query::{Query, pack_name};
+use super::query::{self, Query, pack_name};
 use crate::{
     archive::MAX_PACK,
     ingest::{self, Accepted, Publish, Target, Upload},
@@ -23,7 +23,7 @@ pub async fn upload(
 ) -> Result<Response, Failure> {
     let headers = request.headers();
     let token = auth::require(headers, env, Action::PackWrite, Some(name))?;
-    let query = Query::read(request)?;
+    let query = Query::read(request, query::UPLOAD)?;
     let publish = if query.publish {
         Publish::Now(query.channel)
     } else {
