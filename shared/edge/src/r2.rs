@@ -135,7 +135,7 @@ pub async fn swap_text(
     text: String,
     etag: Option<&str>,
 ) -> Result<Written, Failure> {
-    swap_text_with(bucket, key, text, etag, HashMap::new()).await
+    swap_text_with(bucket, key, text, etag, []).await
 }
 
 /// The same, with custom metadata, which can be read without the text; R2 takes 8,192 bytes of it.
@@ -144,7 +144,7 @@ pub async fn swap_text_with(
     key: &str,
     text: String,
     etag: Option<&str>,
-    custom: HashMap<String, String>,
+    custom: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Written, Failure> {
     let condition = match etag {
         Some(etag) => Conditional {
@@ -160,7 +160,7 @@ pub async fn swap_text_with(
     let put = bucket
         .put(key, text)
         .http_metadata(metadata)
-        .custom_metadata(custom)
+        .custom_metadata(custom.into_iter().collect::<HashMap<_, _>>())
         .only_if(condition);
     match put.execute().await {
         Ok(Some(_)) => Ok(Written::Yes),

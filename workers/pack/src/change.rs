@@ -40,10 +40,10 @@ impl<E> From<StoreError> for ChangeError<E> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadersLater;
 
-impl ReadersLater {
-    /// For whoever must not make the change again.
-    pub fn warning(self) -> Warning {
-        Warning {
+/// For whoever must not make the change again.
+impl From<ReadersLater> for Warning {
+    fn from(_: ReadersLater) -> Self {
+        Self {
             code: "readers-later".to_owned(),
             message: "it is done and need not be sent again, but readers may get the previous \
                       release for up to 5 minutes: until the cron tells them, or POST \

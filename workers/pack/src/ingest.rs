@@ -9,7 +9,11 @@ mod register;
 
 use std::convert::Infallible;
 
-use types::{Channel, PackName, Sha1, Timestamp, config::PublicUrl, pack::Uploaded};
+use types::{
+    Channel, PackName, Sha1, Timestamp,
+    config::PublicUrl,
+    pack::{Uploaded, Warning},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -65,7 +69,7 @@ pub struct Accepted {
 
 impl Accepted {
     fn with_warning(mut self) -> Self {
-        let warning = self.readers.err().map(ReadersLater::warning);
+        let warning = self.readers.err().map(Warning::from);
         self.uploaded.warnings.extend(warning);
         self
     }

@@ -106,7 +106,7 @@ pub async fn answer(
     let text = reader.current().await?;
     let Rendered { content_type, body } = rendered(text, format)?;
     let tag = reply::tag_of(body.as_bytes());
-    let content = Content {
+    let made = Content {
         worker: WORKER,
         route: Route::Latest.name(),
         tag: &tag,
@@ -114,7 +114,7 @@ pub async fn answer(
         body: body.as_bytes(),
     };
     let kept =
-        ANSWERS.with(|answers| answers.keep(request.inner(), asked.pack.clone(), epoch, &content));
+        ANSWERS.with(|answers| answers.keep(request.inner(), asked.pack.clone(), epoch, &made));
     if let Err(failure) = kept {
         log::warn("latest", &failure.into_message());
     }
@@ -149,34 +149,35 @@ impl Reader<'_> {
     async fn current(&self) -> Result<String, Failure> {
         let Asked { pack, channel, .. } = self.asked;
         let told = clock::within(R2_WAIT, self.platform.told(pack, channel));
-        let (held, told) = join(self.from_kv(), told).await;
+        let (held, told) = join(self.in_kv(), told).await;
         let Some((record, text)) = held else {
-            return self.from_r2(|_| true).await;
+            return self.in_registry(|_| true).await;
         };
         // Without a registry something is lost that readers need not miss.
         let told = in_time("the registry's head", told).flatten();
         let suits = self.asked.suits(&record);
         let Some(told) = told.filter(|told| !told.is(&record, &text)) else {
-            return match suits {
-                true => Ok(text),
-                false => self.from_r2(|_| false).await,
+            return if suits {
+                Ok(text)
+            } else {
+                self.in_registry(|_| false).await
             };
         };
         let lags = clock::now() - told.since < KV_LAG;
-        let says = self.from_r2(|current| !lags && *current != text);
+        let says = self.in_registry(|current| !lags && *current != text);
         match clock::within(R2_WAIT, says).await {
             Some(Err(Failure::Problem { problem, headers })) => {
                 Err(Failure::Problem { problem, headers })
             }
             Some(Err(failure)) if !suits => Err(failure),
-            None if !suits => self.from_r2(|_| false).await,
+            None if !suits => self.in_registry(|_| false).await,
             says => Ok(in_time("the registry", says).unwrap_or(text)),
         }
     }
 
     /// What KV holds, if it is whole and of this deployment: the address of the bytes must be one
     /// that is served today.
-    async fn from_kv(&self) -> Option<(Record, String)> {
+    async fn in_kv(&self) -> Option<(Record, String)> {
         let held = match self
             .platform
             .announced(&self.asked.pack, &self.asked.channel)
@@ -202,7 +203,7 @@ impl Reader<'_> {
     }
 
     /// What the registry says; if KV should be told, given what is current, it is.
-    async fn from_r2(&self, heals: impl FnOnce(&str) -> bool) -> Result<String, Failure> {
+    async fn in_registry(&self, heals: impl FnOnce(&str) -> bool) -> Result<String, Failure> {
         let Asked { pack, channel, .. } = self.asked;
         let loaded = self
             .platform

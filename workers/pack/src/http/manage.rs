@@ -9,14 +9,14 @@ use serde_json::Value;
 use types::{
     Channel, Code, PackName, Sha1, Timestamp,
     config::PackConfig,
-    pack::{Field, SettingsPatch, Uploaded},
+    pack::{Field, SettingsPatch, Uploaded, Warning},
     token::Action,
 };
 use worker::{Env, Request, Response, ResponseBuilder};
 
 use super::query::{channel_name, pack_name, sha1};
 use crate::{
-    change::{self, Changed, ReadersLater},
+    change::{self, Changed},
     ports::StoreError,
     registry::{Author, NoSuchRelease, NothingBefore, Previous, Registry},
     store::Platform,
@@ -155,9 +155,7 @@ async fn tell(
     let url = &config.public_url;
     let told = change::announce_all(platform, answer.registry, channels, url).await;
     let mut uploaded = answer.uploaded(config)?;
-    uploaded
-        .warnings
-        .extend(told.err().map(ReadersLater::warning));
+    uploaded.warnings.extend(told.err().map(Warning::from));
     reply::json(200, &uploaded)
 }
 
