@@ -169,6 +169,14 @@ test("a name that is no hash is 404 with one line of text", { timeout: TIMEOUT }
   assert.match(await direct.text(), /^there is no resource pack [^\n<{]+\n?$/);
 });
 
+test("whatever else is below /packs is 404 with one line of text", { timeout: TIMEOUT }, async () => {
+  for (const path of ["/packs", "/packs/", `/packs/a/${HASH}.zip`, `/packs/${HASH}.zip/`, "/packs/a/b/c"]) {
+    assertLine(await system.request(path), 404);
+    const head = await system.request(path, { method: "HEAD" });
+    assert.deepEqual([head.status, head.body.length], [404, 0]);
+  }
+});
+
 test("another method is 405 with Allow", { timeout: TIMEOUT }, async () => {
   for (const method of ["POST", "PUT", "DELETE"]) {
     const answer = await system.request(PATH, { method, body: "x", token: system.tokens.operator });

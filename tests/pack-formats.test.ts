@@ -48,11 +48,13 @@ let made = 0;
 async function withPrompt(prompt: unknown, required = false): Promise<{ pack: string; record: any }> {
   const pack = `prompt-${++made}`;
   assert.equal((await upload(system, BODY, { pack })).status, 201);
-  const { PACK_KV } = await system.env("pack");
-  const key = `verify-hash:${pack}:stable`;
-  const record = { ...JSON.parse((await PACK_KV.get(key)) ?? ""), prompt, required };
-  await PACK_KV.put(key, JSON.stringify(record));
-  return { pack, record };
+  const { PACK_KV, PACKS } = await system.env("pack");
+  const record = JSON.parse((await PACK_KV.get(`verify-hash:${pack}:stable`)) ?? "");
+  const key = `registry/${pack}.json`;
+  const stored = JSON.parse((await (await PACKS.get(key))?.text()) ?? "");
+  Object.assign(stored.registry, { prompt, required });
+  await PACKS.put(key, JSON.stringify(stored));
+  return { pack, record: { ...record, prompt, required } };
 }
 
 /** What MiniMessage shows of a text in one colour. */

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { assertProblem, start, TIMEOUT, type Kv, type System } from "./support/harness.ts";
+import { assertProblem, start, TIMEOUT, type Kv, type R2, type System } from "./support/harness.ts";
+import { cron, eventually, logged, operate } from "./support/manage.ts";
 import { packNamed, sha1, upload } from "./support/packs.ts";
 
 let system: System;
@@ -76,6 +77,15 @@ test("a bad name is 400", { timeout: TIMEOUT }, async () => {
   assertProblem(await system.request("/api/packs/Main"), 400, "bad-request", /pack/);
 });
 
+test("what only other routes take is ignored", { timeout: TIMEOUT }, async () => {
+  const { text } = await system.request("/api/pack/latest");
+  const strange = await system.request("/api/pack/latest?publish=x&dry_run=x&days=x&name=a%20b");
+  assert.deepEqual([strange.status, strange.text], [200, text]);
+  const stored = await upload(system, packNamed("ignored"), { query: "?publish=false&format=x&dry_run=x&pack=A%20B" });
+  assert.equal(stored.status, 201, stored.text);
+  assertProblem(await upload(system, packNamed("ignored"), { query: "?publish=x" }), 400, "bad-request", /^publish/);
+});
+
 test("another method is 405, an unknown path 404, both as problems", { timeout: TIMEOUT }, async () => {
   for (const path of ["/api/pack/latest", "/api/packs"]) {
     const answer = await system.request(path, { method: "DELETE", token: system.tokens.operator });
@@ -130,41 +140,99 @@ test("a pack shows its channels, releases and history", { timeout: TIMEOUT }, as
   await assertConditional("/api/packs/shown");
 });
 
-const DAMAGES: [string, (text: string, other: string) => string | null][] = [
+/** What there is to damage: the value, that of another pack, and the value before the last publication. */
+interface Held {
+  text: string;
+  other: string;
+  older: string;
+}
+
+const DAMAGES: [string, (held: Held) => string | null][] = [
   ["is gone", () => null],
   ["is not JSON", () => "{"],
   ["is empty", () => ""],
   ["is JSON of another shape", () => `{"sha1":"x"}`],
-  ["is cut short", (text) => text.slice(0, -20)],
-  ["is the record of another pack", (_, other) => other],
-  ["is the record of another channel", (text) => text.replace(`"channel":"stable"`, `"channel":"beta"`)],
-  ["names another address", (text) => text.replace(/"url":"[^"]*"/, `"url":"https://elsewhere.example.com/x.zip"`)],
+  ["is cut short", ({ text }) => text.slice(0, -20)],
+  ["is the record of another pack", ({ other }) => other],
+  ["is the record of another channel", ({ text }) => text.replace(`"channel":"stable"`, `"channel":"beta"`)],
+  ["names another address", ({ text }) => text.replace(/"url":"[^"]*"/, `"url":"https://elsewhere.example.com/x.zip"`)],
+  ["is an older release", ({ older }) => older],
+  ["has another member", ({ text }) => text.replace("{", `{"extra":1,`)],
+  ["has another member's value", ({ text }) => text.replace(`"required":false`, `"required":true`)],
 ];
+/** KV may hold what was true a minute ago: only the cron, or a reader after a while, puts that right. */
+const MAY_LAG = /older|member/;
 for (const [what, damage] of DAMAGES) {
   test(`latest is right when its KV value ${what}, and KV is repaired`, { timeout: TIMEOUT }, async () => {
     const fresh = await start(); // an instance repairs no more than once in a few seconds
     try {
+      const { PACK_KV } = await fresh.env("pack");
+      await upload(fresh, packNamed("healed older"));
+      const older = await PACK_KV.get("verify-hash");
       await upload(fresh, packNamed("healed"));
       await upload(fresh, packNamed("healed other"), { pack: "other" });
-      const { PACK_KV } = await fresh.env("pack");
       // not asked for: what is answered is kept in memory for a while
       const text = await PACK_KV.get("verify-hash");
       const other = await PACK_KV.get("verify-hash:other:stable");
-      assert.ok(text && other);
+      assert.ok(text && other && older && older !== text);
 
-      const damaged = damage(text, other);
+      const damaged = damage({ text, other, older });
       assert.notEqual(damaged, text);
       if (damaged === null) await PACK_KV.delete("verify-hash");
       else await PACK_KV.put("verify-hash", damaged);
       const answer = await fresh.request("/api/pack/latest");
       assert.deepEqual([answer.status, answer.text], [200, text]);
-      assert.equal(await PACK_KV.get("verify-hash"), text);
+      if (MAY_LAG.test(what)) {
+        assert.equal(await PACK_KV.get("verify-hash"), damaged, "no write for what KV itself puts right");
+        await cron(fresh);
+        assert.equal(await PACK_KV.get("verify-hash"), text);
+      } else {
+        await eventually("KV is repaired", async () => (await PACK_KV.get("verify-hash")) === text || undefined);
+      }
       assert.equal(JSON.parse((await PACK_KV.get("verify-hash:other:stable")) ?? "").pack, "other");
     } finally {
       await fresh.close();
     }
   });
 }
+
+const WITHOUT: [string, (packs: R2) => Promise<unknown>][] = [
+  ["cannot be read", (packs) => packs.put("registry/main.json", "{")],
+  ["is gone", (packs) => packs.delete("registry/main.json")],
+];
+for (const [what, damage] of WITHOUT) {
+  test(`the value in KV answers when the registry ${what}`, { timeout: TIMEOUT }, async () => {
+    const fresh = await start();
+    try {
+      await upload(fresh, packNamed("kept by KV"));
+      const { PACK_KV, PACKS } = await fresh.env("pack");
+      const text = await PACK_KV.get("verify-hash");
+      await damage(PACKS);
+      const answer = await fresh.request("/api/pack/latest");
+      assert.deepEqual([answer.status, answer.text], [200, text]);
+      assert.equal(await PACK_KV.get("verify-hash"), text);
+    } finally {
+      await fresh.close();
+    }
+  });
+}
+
+test("a registry that was stored without what readers are told answers itself, and KV is left alone", { timeout: TIMEOUT }, async () => {
+  const fresh = await start();
+  try {
+    await upload(fresh, packNamed("without"));
+    const { PACK_KV, PACKS } = await fresh.env("pack");
+    const text = await PACK_KV.get("verify-hash");
+    await PACKS.put("registry/main.json", (await (await PACKS.get("registry/main.json"))?.text()) ?? "");
+    assert.equal((await fresh.request("/api/pack/latest")).text, text);
+    await cron(fresh);
+    const rebuilt = await operate(fresh, "POST", "/api/packs/rebuild");
+    assert.deepEqual([rebuilt.json().written, rebuilt.json().differences], [0, []]);
+    assert.deepEqual(logged(fresh, "warn", "kv"), []);
+  } finally {
+    await fresh.close();
+  }
+});
 
 test("answers stay right while repairs are held back", { timeout: TIMEOUT }, async () => {
   const { text } = await system.request("/api/pack/latest");
@@ -180,7 +248,7 @@ test("an answer from memory has the same headers, and is kept for seconds", { ti
   const fresh = await start();
   try {
     await upload(fresh, packNamed("kept"));
-    const { PACK_KV } = await fresh.env("pack");
+    const { PACK_KV, PACKS } = await fresh.env("pack");
     const tag = String((await fresh.request("/api/pack/latest")).headers.etag);
     // The first of each pair is made, the second comes from memory.
     for (const options of [{}, { method: "HEAD" }, { headers: { "If-None-Match": tag } }]) {
@@ -190,9 +258,12 @@ test("an answer from memory has the same headers, and is kept for seconds", { ti
       assert.deepEqual([kept.status, kept.headers, kept.text], [made.status, made.headers, made.text]);
     }
     const before = (await fresh.request("/api/pack/latest")).text;
-    const elsewhere = before.replace(/"release":1\b/, '"release":2');
+    // As another instance would: the registry says what is true, KV alone does not.
+    const change = (text = "") => text.replace('"required":false', '"required":true');
+    const elsewhere = change(before);
     assert.notEqual(elsewhere, before);
-    await PACK_KV.put("verify-hash", elsewhere); // as another instance would
+    await PACKS.put("registry/main.json", change(await (await PACKS.get("registry/main.json"))?.text()));
+    await PACK_KV.put("verify-hash", elsewhere);
     assert.equal((await fresh.request("/api/pack/latest")).text, before);
     await sleep(5_100);
     assert.equal((await fresh.request("/api/pack/latest")).text, elsewhere);

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { assertProblem, start, TIMEOUT, type System } from "./support/harness.ts";
-import { announced, assertAgreed, details, history, latest } from "./support/manage.ts";
+import { assertProblem, start, TIMEOUT, type Answer, type System } from "./support/harness.ts";
+import { announced, assertAgreed, details, eventually, history, latest, logged } from "./support/manage.ts";
 import { operate, publish, store } from "./support/manage.ts";
-import { sha1, stored } from "./support/packs.ts";
+import { packNamed, sha1, stored, upload } from "./support/packs.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 const UNKNOWN = "0123456789abcdef0123456789abcdef01234567";
@@ -240,4 +240,68 @@ test("publications and rollbacks at once leave KV as R2 says", { timeout: TIMEOU
     await assertAgreed(system, "mixed");
     assert.equal((await latest(system, "mixed")).required, round % 2 === 0);
   }
+});
+
+test("a client that does what it is told does nothing twice while KV fails", { timeout: TIMEOUT }, async () => {
+  const withoutKv = await start({ packWithoutKv: true });
+  try {
+    const [one = "", two = ""] = await store(withoutKv, "untold", "one", "two");
+    const third = packNamed("untold three");
+    const [code, message] = ["readers-later", /need not be sent again.*5 minutes.*\/api\/packs\/rebuild/];
+    const assertLater = (answer: Answer, status: number) => {
+      assert.equal(answer.status, status, answer.text);
+      assert.equal(answer.headers["retry-after"], undefined);
+      const warnings = answer.json().warnings;
+      assert.equal(warnings.length, 1, answer.text);
+      assert.equal(warnings[0].code, code);
+      assert.match(warnings[0].message, message);
+    };
+    for (const hash of [one, two]) {
+      assertLater(await operate(withoutKv, "POST", "/api/packs/untold/publish", { sha1: hash }), 200);
+    }
+    assertLater(await upload(withoutKv, third, { pack: "untold" }), 201);
+    const back = await operate(withoutKv, "POST", "/api/packs/untold/rollback", {});
+    assertLater(back, 200);
+    assert.deepEqual([back.json().sha1, back.json().previous, back.json().published], [two, sha1(third), true]);
+    assert.equal((await details(withoutKv, "untold")).channels.stable.sha1, two);
+    assert.equal((await latest(withoutKv, "untold")).sha1, two, "R2 answers");
+    assert.ok(logged(withoutKv, "error", "readers").length >= 4);
+    // What can be sent again without harm says so.
+    const patch = await operate(withoutKv, "PATCH", "/api/packs/untold", { required: true });
+    assertProblem(patch, 503, "unavailable", /it is done.*send it again/);
+    assert.equal(patch.headers["retry-after"], "2");
+  } finally {
+    await withoutKv.close();
+  }
+});
+
+test("every change is a line of the log, with who, what, before and after, and no token", { timeout: TIMEOUT }, async () => {
+  const token = system.tokens.packWrite;
+  const [one = "", two = ""] = await store(system, "logged", "one", "two");
+  const steps: [string, string, unknown][] = [
+    ["POST", "/publish", { sha1: one }],
+    ["POST", "/publish", { sha1: two }],
+    ["POST", "/publish", { sha1: two }], // changes nothing
+    ["POST", "/rollback", {}],
+    ["POST", "/publish", { sha1: two, at: inDays(1) }],
+    ["DELETE", "/scheduled/stable", undefined],
+    ["PATCH", "", { required: true }],
+    ["DELETE", `/releases/${two}`, undefined],
+  ];
+  for (const [method, path, body] of steps) {
+    const answer = await operate(system, method, `/api/packs/logged${path}`, body, { token });
+    assert.ok(answer.status < 300, answer.text);
+  }
+  const three = packNamed("logged three");
+  assert.equal((await upload(system, three, { pack: "logged", token })).status, 201);
+  const changes = (await details(system, "logged")).history;
+  assert.equal(changes.length, 8);
+  const logLines = await eventually("the lines", () => {
+    const lines = system.logs().map(({ message }) => JSON.parse(message));
+    const about = lines.filter((line) => line.about === "change" && line.message === "logged");
+    return about.length >= 8 ? about : undefined;
+  });
+  assert.deepEqual(logLines.map((line) => line.data), changes);
+  const all = JSON.stringify(system.logs());
+  for (const secret of Object.values(system.tokens)) assert.ok(!all.includes(secret));
 });

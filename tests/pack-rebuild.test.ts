@@ -120,6 +120,17 @@ test("what is in KV for others is left alone", { timeout: TIMEOUT }, async () =>
   await damage(Object.fromEntries(Object.keys(others).map((key) => [key, null])));
 });
 
+test("what is in KV of channels that there are not goes, however many keys there are", { timeout: TIMEOUT }, async () => {
+  // More than KV lists at once, before it.
+  const others = Array.from({ length: 1001 }, (_, number) => `verify-hash-${number}`);
+  await Promise.all(others.map((key) => damage({ [key]: "x" })));
+  await damage({ "verify-hash:nowhere:stable": "x" });
+  const gone = { pack: "nowhere", channel: "stable", was: "unpublished", is: null };
+  assert.deepEqual(await rebuild(), { ...SOUND, written: 1, differences: [gone] });
+  await Promise.all(others.map((key) => damage({ [key]: null })));
+  assert.deepEqual(await kv(), whole);
+});
+
 test("the cron puts KV right too, and says so in the log", { timeout: TIMEOUT }, async () => {
   await damage({ "verify-hash": null, "verify-hash:main:beta": "{", "verify-hash:other:dev": whole["verify-hash"] ?? "" });
   const since = system.logs().length;

@@ -149,6 +149,52 @@ test("a direct upload is told as published by its key", { timeout: TIMEOUT }, as
   assert.deepEqual([notice.data.by, notice.data.sha1], ["incoming/dropped/my pack.zip", sha1(packNamed("dropped"))]);
 });
 
+test("what no message told of a publication the cron tells, under the same id", { timeout: TIMEOUT }, async () => {
+  const [one = ""] = await store(system, "owed", "one");
+  await publish(system, "owed", one);
+  const [first] = await told("owed");
+  const { PACKS } = await system.env("pack");
+  const stored = async () => JSON.parse((await (await PACKS.get("registry/owed.json"))?.text()) ?? "");
+  const settled = () => eventually("nothing is owed", async () => ("owed" in (await stored()) ? undefined : true));
+  await settled();
+  // As it is left by a worker that dies between the change and the queue.
+  const dead = { ...(await stored()), owed: [1] };
+  await PACKS.put("registry/owed.json", JSON.stringify(dead));
+  await cron(system); // its message may still be on the way
+  await drained();
+  await told("owed");
+  // The same six minutes ago: what was delivered before was not about that.
+  dead.registry.history[0].at = new Date(Date.now() - 360_000).toISOString().replace(/\.\d+Z$/, "Z");
+  const id = deliveries.find(({ body }) => body.includes(`"owed"`))?.id;
+  deliveries = deliveries.filter(({ body }) => !body.includes(`"owed"`));
+  await PACKS.put("registry/owed.json", JSON.stringify(dead));
+  await cron(system);
+  const [again] = await told("owed");
+  assert.deepEqual([again.type, again.data], [first.type, first.data]);
+  assert.equal(again.timestamp, dead.registry.history[0].at);
+  assert.equal(deliveries.find(({ body }) => body.includes(`"owed"`))?.id, id);
+  await settled();
+  await cron(system);
+  await drained();
+  await told("owed");
+});
+
+test("a publication is told also when readers are not", { timeout: TIMEOUT }, async () => {
+  const other = await start({ packWithoutKv: true, pack: { WEBHOOK_URL: url }, packSecrets: { WEBHOOK_SECRET: SECRET } });
+  try {
+    const [one = "", two = ""] = await store(other, "unread", "one", "two");
+    for (const hash of [one, two]) await publish(other, "unread", hash);
+    assert.equal((await operate(other, "POST", "/api/packs/unread/rollback", {})).status, 200);
+    assert.equal((await upload(other, packNamed("unread three"), { pack: "unread" })).status, 201);
+    const notices = await told("unread", 4);
+    const hashes = notices.map(({ data }) => data.sha1).sort();
+    assert.deepEqual(hashes, [one, two, one, sha1(packNamed("unread three"))].sort());
+    for (const { data } of notices) assert.deepEqual(data.warnings, []);
+  } finally {
+    await other.close();
+  }
+});
+
 const FAILURES: [string, (response: ServerResponse) => unknown, RegExp][] = [
   ["answers 500", (response) => response.writeHead(500).end("no"), /webhook: answered 500/],
   ["answers 404", (response) => response.writeHead(404).end(), /webhook: answered 404/],

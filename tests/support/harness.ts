@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import {
   request as httpRequest,
   type IncomingHttpHeaders,
@@ -38,6 +38,8 @@ export interface Options extends Partial<Record<WorkerName, Record<string, Json>
   tokens?: string | null;
   /** More secrets of the worker `pack`. */
   packSecrets?: Record<string, string>;
+  /** Without its KV namespace, whatever the worker `pack` does with KV fails. */
+  packWithoutKv?: boolean;
   /** More secrets of the worker `ddns`: `PROVIDERS`. */
   ddnsSecrets?: Record<string, string>;
 }
@@ -148,6 +150,7 @@ export async function start(options: Options = {}): Promise<System> {
   const wanted = options.tokens === undefined ? secret : options.tokens;
   const secrets: Record<string, string> = wanted === null ? {} : { TOKENS: wanted };
   const root = copyConfigs();
+  if (options.packWithoutKv === true) takeAwayKv(join(root, configOf("pack")));
   const harness = createTestHarness({
     root,
     workers: WORKERS.map((name) => ({
@@ -217,6 +220,14 @@ function copyConfigs(): string {
     cpSync(join(ROOT, migrations), join(root, migrations), { recursive: true });
   }
   return root;
+}
+
+/** Takes the KV namespaces out of a configuration. */
+function takeAwayKv(path: string): void {
+  const text = readFileSync(path, "utf8");
+  const without = text.replace(/^\[\[kv_namespaces\]\]\n(?:.+\n)+/m, "");
+  assert.notEqual(without, text);
+  writeFileSync(path, without);
 }
 
 function handleOf(harness: Harness, name: WorkerName) {

@@ -82,10 +82,21 @@ impl<T: Serialize + DeserializeOwned> Entry<T> {
     }
 }
 
-/// The first thousand keys of a namespace that begin with `prefix`.
+/// The keys of a namespace that begin with `prefix`, page by page: KV lists a thousand at once.
 pub async fn keys(env: &Env, binding: &str, prefix: &str) -> Result<Vec<String>, Failure> {
-    let list = env.kv(binding)?.list().prefix(prefix.to_owned());
-    let list = list.execute().await;
-    let list = list.map_err(|error| Failure::internal(format!("KV {prefix}*: {error}")))?;
-    Ok(list.keys.into_iter().map(|key| key.name).collect())
+    let store = env.kv(binding)?;
+    let (mut keys, mut cursor) = (Vec::new(), None);
+    loop {
+        let mut list = store.list().prefix(prefix.to_owned());
+        if let Some(cursor) = cursor {
+            list = list.cursor(cursor);
+        }
+        let page = list.execute().await;
+        let page = page.map_err(|error| Failure::internal(format!("KV {prefix}*: {error}")))?;
+        keys.extend(page.keys.into_iter().map(|key| key.name));
+        cursor = page.cursor.filter(|_| !page.list_complete);
+        if cursor.is_none() {
+            return Ok(keys);
+        }
+    }
 }

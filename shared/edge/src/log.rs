@@ -80,6 +80,27 @@ fn by_status(status: u16, line: &impl Serialize) {
     }
 }
 
+#[derive(Serialize)]
+struct DataLine<'a, T> {
+    level: &'a str,
+    about: &'a str,
+    message: &'a str,
+    data: &'a T,
+}
+
+/// Something that happened, with all that is to be known of it.
+pub fn data(about: &str, message: &str, data: &impl Serialize) {
+    console_log!(
+        "{}",
+        json(&DataLine {
+            level: "info",
+            about,
+            message,
+            data
+        })
+    );
+}
+
 /// Something that an operator has to act on.
 pub fn error(about: &str, message: &str) {
     console_error!(

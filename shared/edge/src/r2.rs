@@ -1,5 +1,7 @@
 //! R2 with the few operations that keep its promises: create-only, compare-and-swap, ranges.
 
+use std::collections::HashMap;
+
 use types::Sha1;
 use worker::{Bucket, Conditional, Data, HttpMetadata, Object, Range};
 
@@ -133,6 +135,17 @@ pub async fn swap_text(
     text: String,
     etag: Option<&str>,
 ) -> Result<Written, Failure> {
+    swap_text_with(bucket, key, text, etag, []).await
+}
+
+/// The same, with custom metadata, which can be read without the text; R2 takes 8,192 bytes of it.
+pub async fn swap_text_with(
+    bucket: &Bucket,
+    key: &str,
+    text: String,
+    etag: Option<&str>,
+    custom: impl IntoIterator<Item = (String, String)>,
+) -> Result<Written, Failure> {
     let condition = match etag {
         Some(etag) => Conditional {
             etag_matches: Some(etag.to_owned()),
@@ -147,6 +160,7 @@ pub async fn swap_text(
     let put = bucket
         .put(key, text)
         .http_metadata(metadata)
+        .custom_metadata(custom.into_iter().collect::<HashMap<_, _>>())
         .only_if(condition);
     match put.execute().await {
         Ok(Some(_)) => Ok(Written::Yes),

@@ -1,8 +1,11 @@
-//! One way to change a registry: read, edit, compare-and-swap, and then tell readers.
+//! One way to change a registry: read, edit, compare-and-swap, and then tell: the log and who listens
+//! at once, readers by [`announce`].
 
-use std::convert::Infallible;
-
-use types::{Channel, PackName, config::PublicUrl, pack::Record};
+use types::{
+    Channel, PackName,
+    config::PublicUrl,
+    pack::{Record, Warning},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -15,7 +18,7 @@ const ATTEMPTS: u32 = 16;
 /// Attempts at one write of an announcement: KV takes one a second for each key.
 const WRITES: u32 = 6;
 
-/// Why a registry was not changed, or readers were not told of it.
+/// Why a registry was not changed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChangeError<E> {
     NoSuchPack,
@@ -23,14 +26,30 @@ pub enum ChangeError<E> {
     Refused(E),
     /// Others changed the same registry at every attempt.
     Busy,
-    /// It is changed, but readers were not told.
-    NotAnnounced(StoreError),
     Store(StoreError),
 }
 
 impl<E> From<StoreError> for ChangeError<E> {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+/// A change is saved, but it is not sure that readers were told: the store has logged why. The cron
+/// tells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadersLater;
+
+/// For whoever must not make the change again.
+impl From<ReadersLater> for Warning {
+    fn from(_: ReadersLater) -> Self {
+        Self {
+            code: "readers-later".to_owned(),
+            message: "it is done and need not be sent again, but readers may get the previous \
+                      release for up to 5 minutes: until the cron tells them, or POST \
+                      /api/packs/rebuild"
+                .to_owned(),
+        }
     }
 }
 
@@ -88,8 +107,13 @@ async fn swap<S: Registries>(
         if !edit(&mut registry) || registry == unchanged {
             return Ok(registry);
         }
+        if store.has_listener() {
+            registry.owe(&unchanged);
+        }
         let saved = store.save(&registry, etag.as_deref()).await;
         if saved.map_err(Stop::Store)? {
+            let changes = registry.changes_since(&unchanged);
+            store.follow_up(&registry, &changes).await;
             return Ok(registry);
         }
         store.back_off(attempt).await;
@@ -104,44 +128,53 @@ pub async fn announce<S: Registries>(
     store: &S,
     record: Record,
     public_url: &PublicUrl,
-) -> Result<(), ChangeError<Infallible>> {
+) -> Result<(), ReadersLater> {
+    let later = |error: StoreError| {
+        store.log_failure(&error);
+        ReadersLater
+    };
     let mut record = record;
     for _ in 0..ATTEMPTS {
-        tell(store, &record).await?;
-        let loaded = store.load(&record.pack).await?;
+        tell(store, &record).await.map_err(later)?;
+        let loaded = store.load(&record.pack).await.map_err(later)?;
         match loaded.and_then(|loaded| loaded.registry.current(&record.channel, public_url)) {
             Some(current) if current != record => record = current,
             _ => return Ok(()),
         }
     }
-    Err(ChangeError::Busy)
+    let overtaken = format!(
+        "{} in {} is published anew all the time",
+        record.pack, record.channel
+    );
+    Err(later(StoreError(overtaken)))
 }
 
-async fn tell<S: Registries>(store: &S, record: &Record) -> Result<(), ChangeError<Infallible>> {
+async fn tell<S: Registries>(store: &S, record: &Record) -> Result<(), StoreError> {
     let mut attempt = 0;
     loop {
         match store.announce(record).await {
-            Ok(()) => return Ok(()),
-            Err(error) if attempt + 1 == WRITES => return Err(ChangeError::NotAnnounced(error)),
+            Err(error) if attempt + 1 == WRITES => return Err(error),
             Err(_) => store.back_off(attempt).await,
+            Ok(()) => return Ok(()),
         }
         attempt += 1;
     }
 }
 
-/// Tells readers of several channels.
+/// Tells readers of several channels; of all of them, also when it fails with one.
 pub async fn announce_all<'a, S: Registries>(
     store: &S,
     registry: &Registry,
     channels: impl Iterator<Item = &'a Channel>,
     public_url: &PublicUrl,
-) -> Result<(), ChangeError<Infallible>> {
+) -> Result<(), ReadersLater> {
+    let mut told = Ok(());
     for channel in channels {
         if let Some(record) = registry.current(channel, public_url) {
-            announce(store, record, public_url).await?;
+            told = announce(store, record, public_url).await.and(told);
         }
     }
-    Ok(())
+    told
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Changes that meet others, and announcements that are overtaken.
 
-use std::cell::Cell;
+use std::{cell::Cell, convert::Infallible};
 
 use futures::{executor::block_on, future::join};
 use types::{Timestamp, pack::Formats};
@@ -224,23 +224,40 @@ fn an_announcement_that_is_overtaken_each_time_is_given_up() {
     };
     let url = url();
     let (told, ()) = block_on(join(announce(&store, record, &url), restless));
-    assert_eq!(told, Err(ChangeError::Busy));
+    assert_eq!(told, Err(ReadersLater));
+    assert_eq!(store.failures.borrow().len(), 1);
     let announcements = store.calls().into_iter().filter(|call| *call == "announce");
     assert_eq!(announcements.count(), ATTEMPTS as usize);
 }
 
 #[test]
-fn that_readers_could_not_be_told_is_not_the_same_as_that_nothing_was_changed() {
+fn whatever_fails_after_a_change_readers_are_told_later() {
+    // The announcement itself, and the look whether it was overtaken.
+    for call in 0..2 {
+        let store = store();
+        store.edit(|registry| publish(registry, &Channel::stable(), 1));
+        let registry = store.registry().unwrap();
+        let record = registry.current(&Channel::stable(), &url()).unwrap();
+        store.fail_at(call, Fault::Before);
+        let told = block_on(announce(&store, record, &url()));
+        assert_eq!(told, Err(ReadersLater));
+        assert!(store.failures.borrow()[0].contains("failed"));
+    }
+}
+
+#[test]
+fn a_channel_that_fails_does_not_keep_the_others_from_being_told() {
     let store = store();
-    store.edit(|registry| publish(registry, &Channel::stable(), 1));
+    let channels = ["beta", "stable"].map(|name| name.parse::<Channel>().unwrap());
+    store.edit(|registry| publish(registry, &channels[0], 1));
+    store.edit(|registry| publish(registry, &channels[1], 2));
     let registry = store.registry().unwrap();
-    let record = registry.current(&Channel::stable(), &url()).unwrap();
-    store.fail_at(0, Fault::Before);
-    let told = block_on(announce(&store, record, &url()));
-    assert!(
-        matches!(told, Err(ChangeError::NotAnnounced(_))),
-        "{told:?}"
-    );
+    // The look after the first announcement.
+    store.fail_at(1, Fault::Before);
+    let told = block_on(announce_all(&store, &registry, channels.iter(), &url()));
+    assert_eq!(told, Err(ReadersLater));
+    let told = channels.map(|channel| store.announced(&channel).map(|record| record.sha1));
+    assert_eq!(told, [Some(sha1(1)), Some(sha1(2))]);
 }
 
 #[test]
@@ -256,4 +273,71 @@ fn readers_are_told_of_every_channel_that_points_somewhere() {
     block_on(announce_all(&store, &registry, channels.iter(), &url())).unwrap();
     let told = channels.map(|channel| store.announced(&channel).map(|record| record.sha1));
     assert_eq!(told, [Some(sha1(1)), Some(sha1(2)), None]);
+}
+
+/// Publishes release 1 as a worker does.
+fn publish_by_change(store: &Memory) -> Result<(), ChangeError<NoSuchRelease>> {
+    let (main, stable) = (PackName::main(), Channel::stable());
+    let changed = change(store, &main, None, |registry| {
+        registry.publish(&stable, &sha1(1), &author(1))
+    });
+    block_on(changed).map(drop)
+}
+
+#[test]
+fn each_change_is_followed_up_once_and_owed_from_the_moment_at_which_it_is_saved() {
+    for listens in [true, false] {
+        let store = store();
+        store.listens.set(listens);
+        // Somebody is faster at first.
+        store.interrupt(1, |store| {
+            store.edit(|registry| publish(registry, &"other".parse().unwrap(), 3));
+        });
+        publish_by_change(&store).unwrap();
+        publish_by_change(&store).unwrap();
+        assert_eq!(store.conflicts.get(), 1);
+        let registry = store.registry().unwrap();
+        let followed = store.followed.borrow();
+        let last = registry.pack().history.last().unwrap().clone();
+        assert_eq!(*followed, [(2, last)]);
+        // That of the other one is its own to tell.
+        let owed: Vec<u64> = registry.owed().iter().map(|(number, _)| *number).collect();
+        assert_eq!(owed, if listens { vec![2] } else { vec![] });
+    }
+}
+
+#[test]
+fn what_is_not_saved_is_neither_followed_up_nor_owed() {
+    for call in 0..2 {
+        let store = store();
+        store.listens.set(true);
+        store.fail_at(call, Fault::Before);
+        publish_by_change(&store).unwrap_err();
+        assert!(store.followed.borrow().is_empty());
+        assert_eq!(store.registry().unwrap().owed(), []);
+    }
+}
+
+#[test]
+fn what_was_saved_by_one_that_died_is_owed() {
+    let store = store();
+    store.listens.set(true);
+    // It took effect, and nothing was done after it.
+    store.fail_at(1, Fault::After);
+    publish_by_change(&store).unwrap_err();
+    assert!(store.followed.borrow().is_empty());
+    let registry = store.registry().unwrap();
+    assert_eq!(registry.owed()[0].1.after, Some(sha1(1)));
+}
+
+#[test]
+fn that_readers_are_told_later_keeps_nobody_from_being_told() {
+    let store = store();
+    publish_by_change(&store).unwrap();
+    store.fail_at(0, Fault::Before);
+    let registry = store.registry().unwrap();
+    let channels = registry.pack().channels.keys();
+    let told = block_on(announce_all(&store, &registry, channels, &url()));
+    assert_eq!(told, Err(ReadersLater));
+    assert_eq!(store.followed.borrow().len(), 1);
 }

@@ -70,7 +70,8 @@ pub async fn collect(
     };
     let author = Author {
         name: by.to_owned(),
-        at: now,
+        // The cron may come late.
+        at: now.max(clock::now()),
     };
     let mut releases = Vec::new();
     for registry in registries {

@@ -9,14 +9,18 @@ mod register;
 
 use std::convert::Infallible;
 
-use types::{Channel, PackName, Sha1, Timestamp, config::PublicUrl, pack::Uploaded};
+use types::{
+    Channel, PackName, Sha1, Timestamp,
+    config::PublicUrl,
+    pack::{Uploaded, Warning},
+};
 use uuid::Uuid;
 
 use crate::{
     archive::{self, Inspection, MAX_PACK, Refusal, Step, Window},
-    change::ChangeError,
+    change::{ChangeError, ReadersLater},
     ports::{Blobs, Place, Registries, StoreError, Stored},
-    registry::{Author, Verified},
+    registry::Verified,
 };
 use register::finish;
 
@@ -39,7 +43,8 @@ pub enum Publish {
 pub struct Target {
     pub pack: PackName,
     pub publish: Publish,
-    pub author: Author,
+    /// The name of who sends it. When is when it is registered: a body may take minutes.
+    pub by: String,
     /// Random: the name while the bytes are staged, and the pack's uuid should it be new.
     pub id: Uuid,
 }
@@ -59,6 +64,15 @@ pub struct Accepted {
     pub uploaded: Uploaded,
     /// Whether these bytes were not a release of this pack before.
     pub new: bool,
+    pub readers: Result<(), ReadersLater>,
+}
+
+impl Accepted {
+    fn with_warning(mut self) -> Self {
+        let warning = self.readers.err().map(Warning::from);
+        self.uploaded.warnings.extend(warning);
+        self
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -74,8 +88,8 @@ pub enum IngestError {
     Gone,
     /// Others changed the same registry at every attempt.
     Busy,
-    /// It is published, but readers were not told.
-    NotAnnounced(StoreError),
+    /// It is published, but readers were not told. To be done again, which publishes nothing twice.
+    ReadersLater,
     Store(StoreError),
 }
 
@@ -105,7 +119,6 @@ impl From<ChangeError<Infallible>> for IngestError {
     fn from(error: ChangeError<Infallible>) -> Self {
         match error {
             ChangeError::Busy => Self::Busy,
-            ChangeError::NotAnnounced(error) => Self::NotAnnounced(error),
             ChangeError::Store(error) => Self::Store(error),
             ChangeError::NoSuchPack => {
                 Self::Store(StoreError("a new pack was not made".to_owned()))
@@ -115,7 +128,7 @@ impl From<ChangeError<Infallible>> for IngestError {
     }
 }
 
-/// Takes in a body.
+/// Takes in a body. That readers are told later is a warning: whoever sent it has nothing to repeat.
 pub async fn upload<S: Registries + Blobs>(
     store: &S,
     upload: &Upload,
@@ -131,7 +144,8 @@ pub async fn upload<S: Registries + Blobs>(
         && store.blob_size(sha1).await?.is_none()
     {
         let verified = take_declared(store, upload, sha1, body).await?;
-        return finish(store, target, &verified, None, public_url).await;
+        let accepted = finish(store, target, &verified, None, public_url).await;
+        return accepted.map(Accepted::with_warning);
     }
     let taken = async {
         let verified = take_aside(store, upload, &staged, body).await?;
@@ -142,10 +156,11 @@ pub async fn upload<S: Registries + Blobs>(
     let discarded = store.discard(&staged).await;
     let accepted = result?;
     discarded?;
-    Ok(accepted)
+    Ok(accepted.with_warning())
 }
 
 /// Takes in bytes that are stored already, in parts or by somebody else. They stay where they are.
+/// Until readers were told it is to be done again.
 pub async fn take<S: Registries + Blobs>(
     store: &S,
     target: &Target,
@@ -180,7 +195,11 @@ pub async fn take<S: Registries + Blobs>(
         size,
         inspection,
     };
-    finish(store, target, &verified, Some(from), public_url).await
+    let accepted = finish(store, target, &verified, Some(from), public_url).await?;
+    match accepted.readers {
+        Ok(()) => Ok(accepted),
+        Err(ReadersLater) => Err(IngestError::ReadersLater),
+    }
 }
 
 /// With a declared hash the body goes straight to its final place, verified by R2 on the way in.

@@ -246,6 +246,7 @@ fn what_is_put_directly_goes_where_the_settings_say() {
 #[test]
 fn what_was_put_before_the_last_publication_is_stored_and_not_published() {
     let store = Memory::default();
+    store.clock.set(1000);
     send(&store, SAMPLE, None).unwrap();
     let from = incoming(&store, &variant(1));
     let put_at = Timestamp::from_seconds(999);

@@ -4,31 +4,31 @@
 //! Messages come at least once and in any order, so each names what to look at, never what to do
 //! with it: what is found then decides. One that no time will mend is delivered again without
 //! delay until the queue moves it to its dead-letter queue; each time, the log says why. A message
-//! that is lost costs nothing: the cron (`sweep`) finds what it would have announced.
+//! that is lost costs nothing: the cron (`sweep`) finds what it would have announced, and what the
+//! webhook was not told of a publication. Only word of a refusal is not sent again.
+
+use std::convert::Infallible;
 
 use edge::{
     Failure, clock, log,
     queue::{self, Outcome},
 };
 use serde::{Deserialize, Serialize};
-use types::{
-    PackName, Sha1, Timestamp,
-    config::PackConfig,
-    pack::{ChangeKind, Uploaded},
-};
+use types::{PackName, Sha1, Timestamp, config::PackConfig, pack::ChangeKind};
 use uuid::Uuid;
 use worker::Env;
 
 use crate::{
-    check,
+    change, check,
     http::random_id,
     ingest::IngestError,
+    registry::{Numbered, Registry},
     store::{Platform, is_own},
     uploads::{
         Found, Record,
         flow::{self, Verdict},
     },
-    webhook::{self, Notice},
+    webhook::{self, Notice, Publication},
 };
 
 /// The binding.
@@ -97,26 +97,42 @@ async fn send_soon(env: &Env, job: Job) {
     }
 }
 
-/// After a channel was pointed elsewhere.
-pub async fn published(
-    env: &Env,
-    config: &PackConfig,
-    action: ChangeKind,
-    uploaded: &Uploaded,
-    by: &str,
-) {
-    let record = &uploaded.record;
-    if !uploaded.published || uploaded.previous == Some(record.sha1) {
-        return;
+/// After changes were saved: each is logged, and what was published is looked at and told.
+pub async fn follow_up(env: &Env, registry: &Registry, changes: &[Numbered<'_>]) {
+    let pack = &registry.pack().pack;
+    for (_, change) in changes {
+        log::data("change", pack.as_str(), change);
     }
-    if config.check_published {
-        let (pack, sha1) = (record.pack.clone(), record.sha1);
-        send_soon(env, Job::Check { pack, sha1 }).await;
+    let config = match crate::CONFIG.get(env) {
+        Ok(config) => config,
+        Err(failure) => return log::error("queue", &failure.into_message()),
+    };
+    for (number, change) in changes {
+        let published = matches!(change.action, ChangeKind::Publish | ChangeKind::Rollback);
+        let Some(sha1) = change.after.filter(|_| published) else {
+            continue;
+        };
+        if config.check_published {
+            let pack = pack.clone();
+            send_soon(env, Job::Check { pack, sha1 }).await;
+        }
+        if config.webhook_url.is_some()
+            && let Some(notice) = Notice::published(registry, *number, change, &config.public_url)
+        {
+            send_soon(env, Job::Notify(Box::new(notice))).await;
+        }
     }
-    notify(env, config, |id| {
-        Notice::published(id, action, uploaded, by)
-    })
-    .await;
+}
+
+/// The messages about what was published before `until` and nobody was told of since.
+pub fn owed(registry: &Registry, config: &PackConfig, until: Timestamp) -> Vec<Job> {
+    let owed = registry.owed().into_iter();
+    owed.filter(|(_, change)| change.at < until)
+        .filter_map(|(number, change)| {
+            Notice::published(registry, number, change, &config.public_url)
+        })
+        .map(|notice| Job::Notify(Box::new(notice)))
+        .collect()
 }
 
 /// What was refused, from whom, and why.
@@ -127,17 +143,13 @@ pub struct Refusal<'a> {
     pub reason: String,
 }
 
-/// After bytes were refused.
+/// After bytes were refused. When the queue does not take it, nobody is told.
 pub async fn refused(env: &Env, config: &PackConfig, refusal: Refusal<'_>) {
-    notify(env, config, |id| Notice::refused(id, &refusal)).await;
-}
-
-async fn notify(env: &Env, config: &PackConfig, notice: impl FnOnce(Uuid) -> Notice) {
     if config.webhook_url.is_none() {
         return;
     }
     match random_id() {
-        Ok(id) => send_soon(env, Job::Notify(Box::new(notice(id)))).await,
+        Ok(id) => send_soon(env, Job::Notify(Box::new(Notice::refused(id, &refusal)))).await,
         Err(failure) => log::error("webhook", &failure.into_message()),
     }
 }
@@ -155,7 +167,6 @@ pub async fn verify(
     match &verdict {
         Verdict::Ready { uploaded, .. } => {
             log::info("upload", &format!("{about}: {}", uploaded.record.sha1));
-            published(env, config, ChangeKind::Publish, uploaded, &record.by).await;
         }
         Verdict::Rejected { reason } => {
             log::warn("upload", &format!("{about} rejected: {reason}"));
@@ -180,7 +191,7 @@ pub async fn handle(env: &Env, config: &PackConfig, message: &str) -> Outcome {
             take_incoming(env, config, &key).await
         }
         Message::Job(Job::Check { pack, sha1 }) => check::check(env, config, &pack, &sha1).await,
-        Message::Job(Job::Notify(notice)) => webhook::deliver(env, config, &notice).await,
+        Message::Job(Job::Notify(notice)) => notify(env, config, &notice).await,
         Message::Removed => Ok(()),
         Message::Poison(error) => {
             log::error("queue", &format!("a message that is none: {error}"));
@@ -194,6 +205,22 @@ pub async fn handle(env: &Env, config: &PackConfig, message: &str) -> Outcome {
             Outcome::Again
         }
     }
+}
+
+/// From here on the queue looks after it: that it is owed is forgotten, then it is delivered.
+async fn notify(env: &Env, config: &PackConfig, notice: &Notice) -> Result<(), Failure> {
+    if let Some(Publication { pack, number }) = notice.publication() {
+        let platform = Platform::new(env)?;
+        let settled = change::change(&platform, pack, None, |registry| {
+            registry.settle(*number);
+            Ok::<_, Infallible>(())
+        });
+        // Otherwise the cron sends it once more, under the same id.
+        if let Err(error) = settled.await {
+            log::warn("webhook", &Failure::from(error).into_message());
+        }
+    }
+    webhook::deliver(env, config, notice).await
 }
 
 async fn verify_parts(env: &Env, config: &PackConfig, upload: Uuid) -> Result<(), Failure> {

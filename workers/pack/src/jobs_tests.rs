@@ -74,6 +74,44 @@ fn a_job_is_pinned_byte_for_byte() {
 }
 
 #[test]
+fn word_of_a_publication_is_pinned_byte_for_byte() {
+    let stable = types::Channel::stable();
+    let bytes = crate::memory::SAMPLE;
+    let sha1 = Sha1::of(bytes);
+    let mut registry = Registry::new(PackName::main(), Uuid::nil());
+    let author = crate::ingest::tests::author(60);
+    registry.add(&crate::ingest::tests::verified(bytes), &author);
+    let before = registry.clone();
+    registry.publish(&stable, &sha1, &author).unwrap();
+    registry.owe(&before);
+    let url = crate::memory::url();
+    let (number, change) = registry.owed()[0];
+    let notice = Notice::published(&registry, number, change, &url).unwrap();
+    let job = Job::Notify(Box::new(notice));
+    let expected = concat!(
+        r#"{"notify":{"id":"ID","type":"pack.published","timestamp":"1970-01-01T00:01:00Z","data":{"#,
+        r#""action":"publish","by":"ci","channel":"stable","minecraft":null,"pack":"main","#,
+        r#""previous":null,"release":1,"sha1":"SHA","size":SIZE,"#,
+        r#""url":"https://rp.example.com/packs/SHA.zip","#,
+        r#""uuid":"00000000-0000-0000-0000-000000000000","warnings":[]},"#,
+        r#""publication":{"pack":"main","number":1}}}"#,
+    );
+    let expected = expected
+        .replace("ID", &registry.id_of(1).to_string())
+        .replace("SHA", &sha1.to_string())
+        .replace("SIZE", &bytes.len().to_string());
+    let json = serde_json::to_string(&job).unwrap();
+    assert_eq!(json, expected);
+    assert_eq!(Message::read(&json), Message::Job(job));
+    // What was sent before publications had numbers.
+    let (old, _) = json.split_once(r#","publication""#).unwrap();
+    let Message::Job(Job::Notify(old)) = Message::read(&format!("{old}}}}}")) else {
+        panic!("no notice");
+    };
+    assert_eq!(old.publication(), None);
+}
+
+#[test]
 fn a_notice_that_looks_like_an_event_is_a_notice() {
     let pack = PackName::main();
     let refusal = Refusal {

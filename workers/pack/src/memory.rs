@@ -9,7 +9,11 @@ use std::{
     collections::{BTreeMap, HashSet, VecDeque},
 };
 
-use types::{Channel, PackName, Sha1, config::PublicUrl, pack::Record};
+use types::{
+    Channel, PackName, Sha1,
+    config::PublicUrl,
+    pack::{Change, Record},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -75,6 +79,14 @@ pub struct Memory {
     /// Compare-and-swaps that somebody else had won, and waits.
     pub conflicts: Cell<u32>,
     pub waits: Cell<u32>,
+    /// The time, in seconds, and how many of them each call takes.
+    pub clock: Cell<i64>,
+    pub tick: Cell<i64>,
+    /// Whether somebody is told of publications, and what was followed up.
+    pub listens: Cell<bool>,
+    pub followed: RefCell<Vec<(u64, Change)>>,
+    /// What was logged.
+    pub failures: RefCell<Vec<String>>,
 }
 
 impl Memory {
@@ -120,6 +132,7 @@ impl Memory {
         for _ in 0..turns {
             yield_once().await;
         }
+        self.clock.set(self.clock.get() + self.tick.get());
         let number = self.calls.borrow().len();
         self.calls.borrow_mut().push(name);
         let due = |(at, _): &mut (usize, Interruption)| *at == number;

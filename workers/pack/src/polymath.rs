@@ -11,7 +11,7 @@
 mod form;
 
 use edge::{
-    Failure, auth, clock, reply,
+    Failure, auth, reply,
     stream::{Front, Part},
 };
 use futures::future::join;
@@ -33,7 +33,6 @@ use crate::{
     http::{accept, random_id},
     ingest::{IngestError, Publish, Target, Upload},
     ports::{Blobs as _, Place},
-    registry::Author,
     store::{Platform, staged_key},
 };
 
@@ -191,10 +190,7 @@ async fn take(
         target: Target {
             pack: config.polymath_pack.clone(),
             publish: Publish::Now(Channel::stable()),
-            author: Author {
-                name: token.name,
-                at: clock::now(),
-            },
+            by: token.name,
             id: random_id()?,
         },
         declared: Some(part.sha1),

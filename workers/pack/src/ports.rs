@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
-use types::{PackName, Sha1, pack::Record};
+use types::{PackName, Sha1, Timestamp, pack::Record};
 use uuid::Uuid;
 
-use crate::{registry::Registry, uploads};
+use crate::{
+    registry::{Numbered, Registry},
+    uploads,
+};
 
 /// The outside failed; what it said is for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +59,21 @@ pub trait Registries {
     /// whether it did.
     async fn save(&self, registry: &Registry, etag: Option<&str>) -> Result<bool, StoreError>;
 
+    /// Whether others are told of publications.
+    fn has_listener(&self) -> bool;
+
+    /// Logs changes that are saved, and sends for what follows from them. What cannot be sent is
+    /// logged: the cron looks after it, and the registry says what it owes.
+    async fn follow_up(&self, registry: &Registry, changes: &[Numbered<'_>]);
+
     /// Writes what readers of a channel get.
     async fn announce(&self, record: &Record) -> Result<(), StoreError>;
+
+    /// The moment at which a change is made: a request may have begun long before.
+    fn now(&self) -> Timestamp;
+
+    /// Logs what failed without failing what was asked for.
+    fn log_failure(&self, error: &StoreError);
 
     /// Waits a little, longer the more attempts there were.
     async fn back_off(&self, attempt: u32);

@@ -7,7 +7,7 @@ use edge::{Failure, clock, log};
 use types::{
     Timestamp,
     config::PackConfig,
-    pack::{ChangeKind, Check, CheckState, Pointer, Uploaded},
+    pack::{Check, CheckState, Pointer},
 };
 use uuid::Uuid;
 use worker::Object;
@@ -60,9 +60,14 @@ pub async fn sweep(
                 let looked = sweep.look_after_readers(registry).await;
                 sweep.note("readers", looked);
             }
-            let checks = std::mem::take(&mut sweep.checks);
-            let sent = send_some(platform, checks, Vec::new()).await;
-            sweep.note("checks", sent);
+            // By the clock, as changes are dated, not by when the cron was due.
+            let until = clock::now().plus_seconds(-OVERDUE);
+            let owed = registries
+                .iter()
+                .flat_map(|registry| jobs::owed(registry, config, until));
+            let (owed, checks) = (owed.collect(), std::mem::take(&mut sweep.checks));
+            let sent = send_some(platform, owed, checks).await;
+            sweep.note("messages", sent);
             sweep.collect(&registries, unreadable).await;
         }
         Err(failure) => sweep.note("registries", Err(failure)),
@@ -123,33 +128,13 @@ impl Sweep<'_> {
             return Ok(());
         }
         let changed = change::change(platform, &registry.pack().pack, None, |registry| {
-            let before = registry.pack().clone();
-            Ok::<_, Infallible>((before, registry.publish_due(now)))
+            // The cron may come late: it is published when it is, not when it was to be.
+            Ok::<_, Infallible>(registry.publish_due(now.max(clock::now())))
         });
         let changed = changed.await?;
-        let (registry, (before, channels)) = (changed.registry, changed.outcome);
+        let (registry, channels) = (changed.registry, changed.outcome);
         let url = &config.public_url;
         change::announce_all(platform, &registry, channels.iter(), url).await?;
-        for channel in &channels {
-            let Some(record) = registry.current(channel, url) else {
-                continue;
-            };
-            let scheduled = before.scheduled.iter().find(|one| one.channel == *channel);
-            let by = scheduled.map_or("", |one| one.by.as_str());
-            let release = registry.release(&record.sha1);
-            let uploaded = Uploaded {
-                published: true,
-                previous: before.channels.get(channel).map(|pointer| pointer.sha1),
-                warnings: release.map_or_else(Vec::new, |release| release.warnings.clone()),
-                record,
-                scheduled_at: None,
-            };
-            log::info(
-                "publish",
-                &format!("{} in {channel}, as scheduled", uploaded.record.sha1),
-            );
-            jobs::published(&platform.env, config, ChangeKind::Publish, &uploaded, by).await;
-        }
         Ok(())
     }
 

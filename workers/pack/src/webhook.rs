@@ -11,14 +11,14 @@ use edge::{Failure, clock, log, signature, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use types::{
-    Timestamp,
-    config::PackConfig,
-    pack::{ChangeKind, Uploaded},
+    PackName, Timestamp,
+    config::{PackConfig, PublicUrl},
+    pack::Change,
 };
 use uuid::Uuid;
 use worker::{AbortController, Env, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
 
-use crate::jobs::Refusal;
+use crate::{jobs::Refusal, registry::Registry};
 
 /// The name of the secret.
 const SECRET: &str = "WEBHOOK_SECRET";
@@ -34,32 +34,57 @@ pub struct Notice {
     r#type: String,
     timestamp: Timestamp,
     data: Value,
+    /// What the registry owes until the queue has this; `None` of a refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    publication: Option<Publication>,
+}
+
+/// A change of a pack, by its number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publication {
+    pub pack: PackName,
+    pub number: u64,
 }
 
 impl Notice {
-    /// A channel points to another release: what a publication answers, who did it, and how.
-    pub fn published(id: Uuid, action: ChangeKind, uploaded: &Uploaded, by: &str) -> Self {
-        let record = &uploaded.record;
+    pub fn publication(&self) -> Option<&Publication> {
+        self.publication.as_ref()
+    }
+
+    /// A channel points to another release: which, what it pointed to before, who did it, and how.
+    /// `None` if the release is gone since.
+    pub fn published(
+        registry: &Registry,
+        number: u64,
+        change: &Change,
+        public_url: &PublicUrl,
+    ) -> Option<Self> {
+        let sha1 = change.after.as_ref()?;
+        let record = registry.record(change.channel.as_ref()?, sha1, public_url)?;
         let data = serde_json::json!({
-            "action": action,
-            "by": by,
+            "action": change.action,
+            "by": change.by,
             "pack": record.pack,
             "channel": record.channel,
             "release": record.release,
             "sha1": record.sha1,
-            "previous": uploaded.previous,
+            "previous": change.before,
             "url": record.url,
             "uuid": record.uuid,
             "size": record.size,
             "minecraft": record.minecraft,
-            "warnings": uploaded.warnings,
+            "warnings": registry.release(sha1)?.warnings,
         });
-        Self {
-            id,
+        Some(Self {
+            id: registry.id_of(number),
             r#type: "pack.published".to_owned(),
-            timestamp: record.published_at.unwrap_or_else(clock::now),
+            timestamp: change.at,
             data,
-        }
+            publication: Some(Publication {
+                pack: record.pack,
+                number,
+            }),
+        })
     }
 
     /// Bytes were refused.
@@ -74,6 +99,7 @@ impl Notice {
             r#type: "pack.refused".to_owned(),
             timestamp: refusal.at,
             data,
+            publication: None,
         }
     }
 

@@ -1,10 +1,10 @@
 //! The domain's errors as HTTP has them.
 
-use edge::{Failure, log, not_found};
+use edge::{Failure, not_found};
 use types::Code;
 
 use crate::{
-    change::ChangeError,
+    change::{ChangeError, ReadersLater},
     ingest::IngestError,
     ports::StoreError,
     registry::{DeleteError, NoSuchRelease, NothingBefore},
@@ -16,10 +16,12 @@ fn busy() -> Failure {
     Failure::new(Code::Unavailable, detail).with_header("Retry-After", "2")
 }
 
-fn not_announced(error: &StoreError) -> Failure {
-    log::error("kv", &error.0);
-    let detail = "it is done, but readers may get the previous release; send it again";
-    Failure::new(Code::Unavailable, detail).with_header("Retry-After", "2")
+/// Of calls that can be sent again without harm; others answer with a warning.
+impl From<ReadersLater> for Failure {
+    fn from(_: ReadersLater) -> Self {
+        let detail = "it is done, but readers may get the previous release; send it again";
+        Self::new(Code::Unavailable, detail).with_header("Retry-After", "2")
+    }
 }
 
 impl From<StoreError> for Failure {
@@ -46,7 +48,7 @@ impl From<IngestError> for Failure {
                 Code::Conflict,
                 "what was uploaded changed while it was verified; complete it again",
             ),
-            IngestError::NotAnnounced(error) => not_announced(&error),
+            IngestError::ReadersLater => ReadersLater.into(),
             IngestError::Store(error) => error.into(),
             _ => busy(),
         }
@@ -60,7 +62,6 @@ impl<E: Into<Self>> From<ChangeError<E>> for Failure {
             ChangeError::NoSuchPack => not_found("such pack"),
             ChangeError::Refused(refusal) => refusal.into(),
             ChangeError::Busy => busy(),
-            ChangeError::NotAnnounced(error) => not_announced(&error),
             ChangeError::Store(error) => error.into(),
         }
     }

@@ -4,7 +4,7 @@ use edge::{Failure, auth, clock, reply};
 use types::{config::PackConfig, token::Action};
 use worker::{Env, Request, Response};
 
-use super::query::Query;
+use super::query::{self, Query};
 use crate::{collect, rebuild, store::Platform};
 
 /// `POST /api/packs/rebuild`: KV from R2.
@@ -25,7 +25,7 @@ pub async fn collect(
     config: &PackConfig,
 ) -> Result<Response, Failure> {
     let token = auth::require(request.headers(), env, Action::PackWrite, None)?;
-    let query = Query::read(request)?;
+    let query = Query::read(request, query::COLLECT)?;
     let platform = Platform::new(env)?;
     let registries = platform.registries().await?;
     let (now, by) = (clock::now(), &token.name);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use types::{
     Channel, Code, PackName, Sha1, Timestamp,
     config::PackConfig,
-    pack::{ChangeKind, Field, SettingsPatch, Uploaded},
+    pack::{Field, SettingsPatch, Uploaded, Warning},
     token::Action,
 };
 use worker::{Env, Request, Response, ResponseBuilder};
@@ -17,17 +17,20 @@ use worker::{Env, Request, Response, ResponseBuilder};
 use super::query::{channel_name, pack_name, sha1};
 use crate::{
     change::{self, Changed},
-    jobs,
     ports::StoreError,
     registry::{Author, NoSuchRelease, NothingBefore, Previous, Registry},
     store::Platform,
 };
 
-/// The pack, and who changes it: a token that may.
-fn authorize(request: &Request, env: &Env, name: &str) -> Result<(PackName, Author), Failure> {
+/// The pack, and who changes it: a token that may. When is when the registry is changed.
+fn authorize(
+    request: &Request,
+    env: &Env,
+    name: &str,
+) -> Result<(PackName, impl Fn() -> Author + use<>), Failure> {
     let token = auth::require(request.headers(), env, Action::PackWrite, Some(name))?;
-    let author = Author {
-        name: token.name,
+    let author = move || Author {
+        name: token.name.clone(),
         at: clock::now(),
     };
     Ok((pack_name(name)?, author))
@@ -52,14 +55,14 @@ pub async fn publish(
     let (pack, author) = authorize(request, env, name)?;
     let asked: Publication = body::json(request).await?;
     let platform = Platform::new(env)?;
-    let later = asked.at.filter(|at| *at > author.at);
+    let later = asked.at.filter(|at| *at > clock::now());
     let changed = change::change(&platform, &pack, None, |registry| match later {
         Some(at) => {
-            registry.schedule(&asked.channel, &asked.sha1, at, &author)?;
+            registry.schedule(&asked.channel, &asked.sha1, at, &author())?;
             let pointer = registry.pack().channels.get(&asked.channel);
             Ok::<_, NoSuchRelease>(Previous(pointer.map(|pointer| pointer.sha1)))
         }
-        None => registry.publish(&asked.channel, &asked.sha1, &author),
+        None => registry.publish(&asked.channel, &asked.sha1, &author()),
     });
     let Changed { registry, outcome } = changed.await?;
     let answer = Answer {
@@ -72,7 +75,7 @@ pub async fn publish(
     if later.is_some() {
         return reply::json(202, &answer.uploaded(config)?);
     }
-    tell(&platform, config, &answer, ChangeKind::Publish, &author).await
+    tell(&platform, config, &answer).await
 }
 
 #[derive(Deserialize)]
@@ -96,7 +99,7 @@ pub async fn roll_back(
         if !registry.pack().channels.contains_key(&channel) {
             return Err(edge::not_found(&format!("channel \"{channel}\"")));
         }
-        let previous = registry.roll_back(&channel, &author)?;
+        let previous = registry.roll_back(&channel, &author())?;
         let pointer = registry.pack().channels.get(&channel);
         let sha1 = pointer.map(|pointer| pointer.sha1).ok_or(NothingBefore)?;
         Ok((previous, sha1))
@@ -110,7 +113,7 @@ pub async fn roll_back(
         previous,
         scheduled_at: None,
     };
-    tell(&platform, config, &answer, ChangeKind::Rollback, &author).await
+    tell(&platform, config, &answer).await
 }
 
 /// A release as a publication or a rollback answers it.
@@ -141,19 +144,18 @@ impl Answer<'_> {
     }
 }
 
-/// Tells readers what a channel points to now, and the answer to who asked for it.
+/// Tells readers what a channel points to now, and the answer to who asked for it. That readers are
+/// told later is a warning: sent again, a rollback would go one further back.
 async fn tell(
     platform: &Platform,
     config: &PackConfig,
     answer: &Answer<'_>,
-    action: ChangeKind,
-    author: &Author,
 ) -> Result<Response, Failure> {
     let channels = std::iter::once(answer.channel);
     let url = &config.public_url;
-    change::announce_all(platform, answer.registry, channels, url).await?;
-    let uploaded = answer.uploaded(config)?;
-    jobs::published(&platform.env, config, action, &uploaded, &author.name).await;
+    let told = change::announce_all(platform, answer.registry, channels, url).await;
+    let mut uploaded = answer.uploaded(config)?;
+    uploaded.warnings.extend(told.err().map(Warning::from));
     reply::json(200, &uploaded)
 }
 
@@ -168,7 +170,7 @@ pub async fn unschedule(
     let channel = channel_name(channel)?;
     let platform = Platform::new(env)?;
     let changed = change::change(&platform, &pack, None, |registry| {
-        Ok::<_, Infallible>(registry.unschedule(&channel, &author))
+        Ok::<_, Infallible>(registry.unschedule(&channel, &author()))
     });
     if changed.await?.outcome {
         return Ok(ResponseBuilder::new().with_status(204).empty());
@@ -188,7 +190,7 @@ pub async fn delete(
     let sha1 = sha1(hash)?;
     let platform = Platform::new(env)?;
     let changed = change::change(&platform, &pack, None, |registry| {
-        registry.delete(&sha1, &author)
+        registry.delete(&sha1, &author())
     });
     changed.await?;
     Ok(ResponseBuilder::new().with_status(204).empty())
@@ -219,7 +221,7 @@ pub async fn settings(
     }
     let platform = Platform::new(env)?;
     let changed = change::change(&platform, &pack, None, |registry| {
-        registry.change_settings(&patch, &author)
+        registry.change_settings(&patch, &author())
     });
     let registry = changed.await?.registry;
     // Readers are told of `required` and `prompt` by every channel.

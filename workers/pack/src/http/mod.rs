@@ -116,7 +116,8 @@ impl edge::Route for Route {
 pub fn parse(method: &Method, path: &[&str]) -> Result<Route, Failure> {
     let own = |text: &&str| (*text).to_owned();
     let route = match (path, method) {
-        (["packs", file], Method::Get) => Route::Download(own(file)),
+        // Whatever is below it: the game prints also what says that there is no such file.
+        (["packs", file @ ..], Method::Get) => Route::Download(file.join("/")),
         (["api", "pack", "latest"], Method::Get) => Route::Latest,
         (["api", "packs"], Method::Get) => Route::Packs,
         (["api", "packs", "rebuild"], Method::Post) => Route::Rebuild,
@@ -157,7 +158,7 @@ fn no_route(path: &[&str]) -> Failure {
     method_not_allowed(match path {
         ["api", "pack", "latest"]
         | ["api", "packs" | "health"]
-        | ["packs", _]
+        | ["packs", ..]
         | ["pack.zip" | "metrics" | "health" | "openapi.json"]
         | ["api", "packs", _, "stats"] => "GET, HEAD",
         ["api", "packs", "rebuild" | "gc" | "events"]
@@ -182,7 +183,7 @@ pub async fn run(
 ) -> Result<Response, Failure> {
     match route {
         Route::Latest => {
-            let query = Query::read(request)?;
+            let query = Query::read(request, query::LATEST)?;
             let (protocol, version) = (query.protocol.as_deref(), query.version.as_deref());
             let asked = latest::Asked {
                 client: Client::read(protocol, version)
@@ -190,7 +191,7 @@ pub async fn run(
                 pack: query.pack,
                 channel: query.channel,
             };
-            latest::answer(request, env, config, &asked, query.format).await
+            latest::answer(request, env, context, config, &asked, query.format).await
         }
         Route::Packs => show::packs(request.headers(), env).await,
         Route::Pack(name) => show::pack(request.headers(), env, name).await,
@@ -241,6 +242,11 @@ mod tests {
             parse(&Method::Get, &["packs", "x.zip"]).unwrap().name(),
             "GET /packs/<sha1>.zip"
         );
+        for path in [&["packs"][..], &["packs", ""], &["packs", "a", "b.zip"]] {
+            let route = parse(&Method::Get, path).unwrap();
+            assert_eq!(route, Route::Download(path[1..].join("/")));
+            assert_eq!(route.errors(), ErrorFormat::Line);
+        }
         let (problem, headers) = parse(&Method::Delete, &["api", "packs", "main"])
             .unwrap_err()
             .into_problem();
@@ -252,7 +258,7 @@ mod tests {
             &["api"][..],
             &["api", "packs", "main", ""],
             &["api", "pack"],
-            &["packs"],
+            &["pack"],
             &[""],
         ] {
             assert_eq!(

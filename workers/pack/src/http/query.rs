@@ -7,6 +7,13 @@ use worker::Request;
 
 use crate::render::Format;
 
+/// What `GET /api/pack/latest` takes.
+pub const LATEST: &[&str] = &["pack", "channel", "format", "protocol", "version"];
+/// What `PUT /api/packs/<pack>` takes.
+pub const UPLOAD: &[&str] = &["channel", "publish"];
+/// What `POST /api/packs/gc` takes.
+pub const COLLECT: &[&str] = &["dry_run"];
+
 /// The parameters that routes share, with their defaults.
 pub struct Query {
     pub pack: PackName,
@@ -19,7 +26,8 @@ pub struct Query {
 }
 
 impl Query {
-    pub fn read(request: &Request) -> Result<Self, Failure> {
+    /// Reads the parameters that a route takes; it ignores all others, whatever they say.
+    pub fn read(request: &Request, takes: &[&str]) -> Result<Self, Failure> {
         let mut query = Self {
             pack: PackName::main(),
             channel: Channel::stable(),
@@ -29,7 +37,8 @@ impl Query {
             protocol: None,
             version: None,
         };
-        for (key, value) in edge::query(request) {
+        let query_of = edge::query(request).into_iter();
+        for (key, value) in query_of.filter(|(key, _)| takes.contains(&key.as_str())) {
             let bad = |problem: String| Failure::new(Code::BadRequest, format!("{key}: {problem}"));
             match key.as_str() {
                 "pack" => query.pack = value.parse().map_err(|error| bad(format!("{error}")))?,

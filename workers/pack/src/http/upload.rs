@@ -2,16 +2,15 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use edge::{Failure, auth, clock, random_bytes, reply};
-use types::{Code, Sha1, config::PackConfig, pack::ChangeKind, token::Action};
+use types::{Code, Sha1, config::PackConfig, token::Action};
 use uuid::{Builder, Uuid};
 use worker::{Env, Headers, Request, Response, web_sys::ReadableStream};
 
-use super::query::{Query, pack_name};
+use super::query::{self, Query, pack_name};
 use crate::{
     archive::MAX_PACK,
     ingest::{self, Accepted, Publish, Target, Upload},
     jobs::{self, Refusal},
-    registry::Author,
     store::Platform,
 };
 
@@ -24,7 +23,7 @@ pub async fn upload(
 ) -> Result<Response, Failure> {
     let headers = request.headers();
     let token = auth::require(headers, env, Action::PackWrite, Some(name))?;
-    let query = Query::read(request)?;
+    let query = Query::read(request, query::UPLOAD)?;
     let publish = if query.publish {
         Publish::Now(query.channel)
     } else {
@@ -34,10 +33,7 @@ pub async fn upload(
         target: Target {
             pack: pack_name(name)?,
             publish,
-            author: Author {
-                name: token.name,
-                at: clock::now(),
-            },
+            by: token.name,
             id: random_id()?,
         },
         declared: declared_sha1(headers)?,
@@ -49,7 +45,7 @@ pub async fn upload(
     reply::json(if accepted.new { 201 } else { 200 }, &accepted.uploaded)
 }
 
-/// Takes in a body, and tells who wants to know what became of it.
+/// Takes in a body, and tells who wants to know that it was refused.
 pub async fn accept(
     platform: &Platform,
     env: &Env,
@@ -57,18 +53,15 @@ pub async fn accept(
     upload: &Upload,
     body: Option<ReadableStream>,
 ) -> Result<Accepted, Failure> {
-    let Author { name: by, at } = &upload.target.author;
+    let by = &upload.target.by;
     match ingest::upload(platform, upload, body, &config.public_url).await {
-        Ok(accepted) => {
-            jobs::published(env, config, ChangeKind::Publish, &accepted.uploaded, by).await;
-            Ok(accepted)
-        }
+        Ok(accepted) => Ok(accepted),
         Err(error) => {
             if let Some(reason) = error.reason() {
                 let refusal = Refusal {
                     pack: &upload.target.pack,
                     by: by.clone(),
-                    at: *at,
+                    at: clock::now(),
                     reason,
                 };
                 jobs::refused(env, config, refusal).await;

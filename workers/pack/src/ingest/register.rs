@@ -12,7 +12,7 @@ use super::{Accepted, IngestError, Publish, Target, promote};
 use crate::{
     change,
     ports::{Blobs, Place, Registries, StoreError},
-    registry::{Previous, Registry, Verified},
+    registry::{Author, Previous, Registry, Verified},
 };
 
 /// How often it is looked whether a collection has ended.
@@ -46,9 +46,11 @@ pub async fn finish<S: Registries + Blobs>(
         .record(&registered.channel, &verified.sha1, public_url)
         .ok_or_else(|| StoreError("a registered release is not in its registry".to_owned()))?;
     let published = record.published_at.is_some();
-    if published && !matches!(target.publish, Publish::No(_)) {
-        change::announce(store, record.clone(), public_url).await?;
-    }
+    let readers = if published && !matches!(target.publish, Publish::No(_)) {
+        change::announce(store, record.clone(), public_url).await
+    } else {
+        Ok(())
+    };
     Ok(Accepted {
         uploaded: Uploaded {
             record,
@@ -58,6 +60,7 @@ pub async fn finish<S: Registries + Blobs>(
             scheduled_at: None,
         },
         new: registered.new,
+        readers,
     })
 }
 
@@ -67,8 +70,12 @@ async fn register<S: Registries>(
     target: &Target,
     verified: &Verified,
 ) -> Result<Registered, IngestError> {
-    let (author, sha1) = (&target.author, &verified.sha1);
+    let sha1 = &verified.sha1;
     let changed = change::change(store, &target.pack, Some(target.id), |registry| {
+        let author = &Author {
+            name: target.by.clone(),
+            at: store.now(),
+        };
         let new = registry.add(verified, author);
         let pointed = |pack: &Pack, channel| {
             let pointer = pack.channels.get(channel);

@@ -5,13 +5,13 @@ use std::{
     collections::{BTreeMap, HashSet},
 };
 
-use types::{PackName, Sha1, pack::Record};
+use types::{PackName, Sha1, Timestamp, pack::Record};
 use uuid::Uuid;
 
 use super::{Body, Memory, etag, part_key};
 use crate::{
     ports::{Blobs, Loaded, Place, Registries, StoreError, Stored, Uploads},
-    registry::Registry,
+    registry::{Numbered, Registry},
     uploads,
 };
 
@@ -51,12 +51,31 @@ impl Registries for Memory {
         .await
     }
 
+    fn has_listener(&self) -> bool {
+        self.listens.get()
+    }
+
+    async fn follow_up(&self, _: &Registry, changes: &[Numbered<'_>]) {
+        let changes = changes
+            .iter()
+            .map(|(number, change)| (*number, (*change).clone()));
+        self.followed.borrow_mut().extend(changes);
+    }
+
     async fn announce(&self, record: &Record) -> Result<(), StoreError> {
         self.call("announce", || {
             let key = (record.pack.clone(), record.channel.clone());
             self.announced.borrow_mut().insert(key, record.clone());
         })
         .await
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(self.clock.get())
+    }
+
+    fn log_failure(&self, error: &StoreError) {
+        self.failures.borrow_mut().push(error.0.clone());
     }
 
     async fn back_off(&self, _: u32) {

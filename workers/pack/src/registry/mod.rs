@@ -4,10 +4,11 @@
 //! Pure: each change takes the value and the moment and gives the value after. What is stored is
 //! one R2 object, `registry/<pack>.json`, changed by compare-and-swap, so that two changes at once
 //! both end in the history. `late` has publications that come late, `keep` what decides how long a
-//! release stays, `view` what readers see.
+//! release stays, `owed` what others are to be told of, `view` what readers see.
 
 mod keep;
 mod late;
+mod owed;
 mod view;
 
 use std::collections::BTreeMap;
@@ -26,9 +27,10 @@ use uuid::Uuid;
 use crate::archive::Inspection;
 
 pub use keep::{DeleteError, Retention};
-pub use view::download_url;
+pub use owed::Numbered;
+pub use view::{download_url, print_of};
 
-/// The changes that the history keeps; the log has them all.
+/// The changes that the history keeps; the log has them all (`change`).
 const HISTORY: usize = 1000;
 
 /// The stored form.
@@ -41,6 +43,13 @@ pub struct Registry {
     /// The highest number that a release ever had: none is given twice.
     #[serde(default)]
     last_release: u32,
+    /// How many changes there ever were, that of the last one in the history; of what was stored before
+    /// they were counted, none.
+    #[serde(default)]
+    changes: u64,
+    /// The numbers of those that others are still to be told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    owed: Vec<u64>,
 }
 
 /// Bytes that are stored under their hash and were found to be a pack.
@@ -89,6 +98,8 @@ impl Registry {
                 history: Vec::new(),
             },
             last_release: 0,
+            changes: 0,
+            owed: Vec::new(),
         }
     }
 
@@ -325,6 +336,7 @@ impl Registry {
         before: Option<Sha1>,
         after: Option<Sha1>,
     ) {
+        self.changes = self.changes.saturating_add(1);
         let history = &mut self.pack.history;
         history.push(Change {
             at: author.at,

@@ -2,6 +2,7 @@
 
 mod incoming;
 mod keeping;
+mod owed;
 mod publication;
 mod sequences;
 mod settings;
@@ -152,7 +153,7 @@ fn the_stored_form_is_pinned_byte_for_byte() {
         r#""before":null,"after":null,"settings":{"#,
         r#""before":{"required":false,"prompt":null,"display_name":null,"pins":[],"incoming_channel":"stable"},"#,
         r#""after":{"required":true,"prompt":null,"display_name":null,"pins":["ONE"],"incoming_channel":"stable"}"#,
-        r#"}}]},"last_release":2}"#,
+        r#"}}]},"last_release":2,"changes":4}"#,
     ];
     let json = json.concat().replace("ONE", ONE).replace("TWO", TWO);
     assert_eq!(serde_json::to_string(&registry).unwrap(), json);

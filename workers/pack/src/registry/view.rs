@@ -29,8 +29,21 @@ impl Registry {
             .collect()
     }
 
+    /// What tells the records of all channels from any others: their [`print_of`].
+    pub fn prints(&self) -> impl Iterator<Item = (&Channel, Sha1)> {
+        let channels = self.pack.channels.iter();
+        channels.filter_map(|(channel, pointer)| {
+            let record = self.record_at(channel, &pointer.sha1, String::new())?;
+            Some((channel, print_of(&record)?))
+        })
+    }
+
     /// A release as seen from a channel; published or not.
     pub fn record(&self, channel: &Channel, sha1: &Sha1, public_url: &PublicUrl) -> Option<Record> {
+        self.record_at(channel, sha1, download_url(public_url, sha1))
+    }
+
+    fn record_at(&self, channel: &Channel, sha1: &Sha1, url: String) -> Option<Record> {
         let release = self.release(sha1)?;
         let pointer = self
             .pack
@@ -42,7 +55,7 @@ impl Registry {
             channel: channel.clone(),
             release: release.release,
             sha1: *sha1,
-            url: download_url(public_url, sha1),
+            url,
             uuid: self.pack.uuid,
             size: release.size,
             formats: release.formats.clone(),
@@ -52,6 +65,16 @@ impl Registry {
             published_at: pointer.map(|pointer| pointer.published_at),
         })
     }
+}
+
+/// The SHA-1 of all that a record says but its address, which is the configuration's.
+pub fn print_of(record: &Record) -> Option<Sha1> {
+    let url = String::new();
+    let bare = Record {
+        url,
+        ..record.clone()
+    };
+    serde_json::to_vec(&bare).ok().map(|json| Sha1::of(&json))
 }
 
 /// The one address of these bytes, for ever.

@@ -10,22 +10,24 @@
 mod blobs;
 mod collection;
 mod report;
+mod told;
 mod uploads;
 
 use std::time::Duration;
 
 use edge::{
-    Failure,
+    Failure, clock,
     kv::Entry,
+    log,
     r2::{self, Written},
 };
-use types::{Channel, PackName, pack::Record};
+use types::{Channel, PackName, Timestamp, pack::Record};
 use worker::{Bucket, Delay, Env, Object};
 
 use crate::{
-    latest,
+    jobs, latest,
     ports::{Loaded, Registries, StoreError},
-    registry::Registry,
+    registry::{Numbered, Registry},
 };
 
 pub use blobs::{blob_key, blob_of, staged_key, staging};
@@ -178,10 +180,20 @@ impl Registries for Platform {
         let text =
             serde_json::to_string(registry).map_err(|error| StoreError(error.to_string()))?;
         let key = registry_key(&registry.pack().pack);
-        let written = r2::swap_text(&self.bucket, &key, text, etag)
+        let told = told::metadata(registry);
+        let written = r2::swap_text_with(&self.bucket, &key, text, etag, told)
             .await
             .map_err(failed)?;
         Ok(written == Written::Yes)
+    }
+
+    fn has_listener(&self) -> bool {
+        let config = crate::CONFIG.get(&self.env);
+        config.is_ok_and(|config| config.webhook_url.is_some())
+    }
+
+    async fn follow_up(&self, registry: &Registry, changes: &[Numbered<'_>]) {
+        jobs::follow_up(&self.env, registry, changes).await;
     }
 
     async fn announce(&self, record: &Record) -> Result<(), StoreError> {
@@ -191,6 +203,14 @@ impl Registries for Platform {
         let written = entry.write(record).await.map(drop).map_err(failed);
         latest::forget(&record.pack);
         written
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn log_failure(&self, error: &StoreError) {
+        log::error("readers", &error.0);
     }
 
     async fn back_off(&self, attempt: u32) {

@@ -8,7 +8,6 @@ use super::{Found, Part, Record, Refused, Source, State};
 use crate::{
     ingest::{self, IngestError, Publish, Target},
     ports::{Blobs, Place, Registries, StoreError, Uploads},
-    registry::Author,
 };
 
 /// Attempts at a compare-and-swap of the record.
@@ -203,10 +202,7 @@ pub async fn verify<S: Uploads + Registries + Blobs>(
             }
             (Source::Parts { .. }, false) => Publish::No(record.channel.clone()),
         },
-        author: Author {
-            name: record.by.clone(),
-            at: now,
-        },
+        by: record.by.clone(),
         id: record.id,
     };
     let place = place(record);

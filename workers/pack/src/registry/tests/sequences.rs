@@ -193,7 +193,11 @@ proptest! {
         let mut given: HashMap<u32, Sha1> = HashMap::new();
         let mut highest = 0;
         for (step, now) in steps.into_iter().zip(0..) {
+            let before = registry.clone();
             apply(&mut registry, step, now);
+            let (history, since) = (&registry.pack().history, registry.changes_since(&before));
+            let since: Vec<_> = since.into_iter().map(|(_, change)| change.clone()).collect();
+            prop_assert_eq!([before.pack().history.clone(), since].concat(), history.clone());
             prop_assert_eq!(registry.pack().uuid, uuid);
             let releases = &registry.pack().releases;
             prop_assert!(releases.is_sorted_by(|one, two| one.release < two.release));

@@ -51,6 +51,7 @@ pub fn to_verify(store: &Memory, seconds: i64) -> Record {
 }
 
 pub fn verify(store: &Memory, record: &Record, seconds: i64) -> Result<Verdict, IngestError> {
+    store.clock.set(seconds);
     let verdict = block_on(flow::verify(store, record, &url(), at(seconds)));
     store.check();
     verdict
