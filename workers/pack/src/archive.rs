@@ -24,9 +24,10 @@ const META: &[u8] = b"pack.mcmeta";
 const MAX_META: usize = 256 * 1024;
 /// The end record (22 bytes) and the longest comment behind it.
 const MAX_TAIL: u64 = 22 + 65_535;
-/// How much is fetched at once.
+/// The least that is fetched at once.
 const PIECE: u64 = 128 * 1024;
-/// All that is fetched of one archive: room for a directory of some 100,000 files.
+/// All that is fetched of one archive: room for a directory of some 100,000 files. Since each fetch
+/// that goes on where one ended doubles what is there, that takes ten of them.
 const MAX_FETCHED: u64 = 16 * 1024 * 1024;
 
 /// The largest pack that the game downloads since 1.18, in bytes; and the limits before.
@@ -140,6 +141,19 @@ impl Window {
             .sum()
     }
 
+    /// How much to fetch from an offset that is missing. Each fetch is a call, and what is there is
+    /// read from the start after each: so a directory that goes on comes in ever larger pieces.
+    fn next_length(&self, offset: u64) -> u64 {
+        let ends = |(start, bytes): &(u64, Vec<u8>)| start + bytes.len() as u64;
+        let goes_on = self.pieces.iter().any(|piece| ends(piece) == offset);
+        let wanted = if goes_on { self.fetched() } else { 0 };
+        let starts = self.pieces.iter().map(|(start, _)| *start);
+        let known_from = starts.filter(|start| *start > offset).min();
+        let unknown = known_from.unwrap_or(self.size).saturating_sub(offset);
+        let room = MAX_FETCHED.saturating_sub(self.fetched());
+        wanted.max(PIECE).min(room).min(unknown)
+    }
+
     /// The bytes from `offset` on, as far as one piece has them.
     fn from(&self, offset: u64) -> Option<&[u8]> {
         self.pieces.iter().find_map(|(start, bytes)| {
@@ -183,7 +197,7 @@ pub fn inspect(window: &Window) -> Step {
         Some(_) if window.fetched() >= MAX_FETCHED => Step::Done(Err(Refusal::HugeDirectory)),
         Some(offset) => Step::Need {
             offset,
-            length: PIECE.min(window.size - offset),
+            length: window.next_length(offset),
         },
         None => Step::Done(outcome),
     }
