@@ -5,18 +5,19 @@
 //! Format: APPNOTE.TXT 6.3.10. What `java.util.zip.ZipFile`, which the game uses, refuses is
 //! refused; what is merely odd, as in protected packs, is a warning.
 
-use std::{cell::Cell, collections::HashSet, fmt, io};
+mod refusal;
 
-use minecraft::{
-    formats,
-    pack_meta::{MetaError, PackMeta},
-};
+use std::{cell::Cell, collections::HashSet, io};
+
+use minecraft::{formats, pack_meta::PackMeta};
 use rawzip::{
     CompressionMethod, ReaderAt, ZipArchive, ZipArchiveEntryWayfinder, ZipFileHeaderRecord,
 };
 use types::pack::{Formats, Versions, Warning};
 
-use crate::unpacked::{MAX_UNPACKED, Unpacked};
+use crate::unpacked::Unpacked;
+
+pub use refusal::Refusal;
 
 /// The name of the file that makes a zip a resource pack.
 const META: &[u8] = b"pack.mcmeta";
@@ -41,63 +42,6 @@ pub struct Inspection {
     pub formats: Formats,
     pub minecraft: Option<Versions>,
     pub warnings: Vec<Warning>,
-}
-
-/// Why a pack is refused; what it says names the fix.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Refusal {
-    Empty,
-    NotAZip,
-    /// The directory at the end does not hold together.
-    BrokenDirectory,
-    /// More directory than any pack has.
-    HugeDirectory,
-    /// It unpacks to more than any pack does: bytes.
-    Bomb(u64),
-    NoMeta,
-    /// `pack.mcmeta` sits in this folder.
-    MetaInFolder(String),
-    MetaUnreadable,
-    Meta(MetaError),
-    /// This entry is encrypted.
-    Encrypted(String),
-    /// This entry is packed by a method that Java does not know: its number.
-    Method(String, u16),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => {
-                f.write_str("the body is empty; send the zip itself, as in curl -T pack.zip")
-            }
-            Self::NotAZip => f.write_str("this is not a zip archive, or its end was cut off"),
-            Self::BrokenDirectory => {
-                f.write_str("the zip's central directory is broken; zip the pack again")
-            }
-            Self::HugeDirectory => f.write_str("the zip's central directory is larger than 16 MiB"),
-            Self::Bomb(size) => write!(
-                f,
-                "the zip unpacks to {size} bytes, {MAX_UNPACKED} are the limit: it would fill the players' memory"
-            ),
-            Self::NoMeta => f.write_str("there is no pack.mcmeta at the root of the zip"),
-            Self::MetaInFolder(folder) => write!(
-                f,
-                "pack.mcmeta is inside the folder {folder:?}, not at the root of the zip: zip what is in the folder, not the folder itself"
-            ),
-            Self::MetaUnreadable => {
-                f.write_str("pack.mcmeta cannot be unpacked, or is larger than 256 KiB")
-            }
-            Self::Meta(error) => write!(f, "pack.mcmeta: {error}"),
-            Self::Encrypted(name) => {
-                write!(f, "{name:?} is encrypted, so the game cannot open the zip")
-            }
-            Self::Method(name, method) => write!(
-                f,
-                "{name:?} is packed by method {method}, which the game cannot read; use deflate or store"
-            ),
-        }
-    }
 }
 
 /// What [`inspect`] comes to.
@@ -210,9 +154,7 @@ fn look(window: &Window) -> Result<Inspection, Refusal> {
         .map_err(|_| Refusal::NotAZip)?;
     let directory = read_directory(&archive, &mut buffer)?;
     let Some(meta) = directory.meta else {
-        return Err(directory
-            .folder
-            .map_or(Refusal::NoMeta, Refusal::MetaInFolder));
+        return Err(directory.elsewhere.unwrap_or(Refusal::NoMeta));
     };
     let meta = PackMeta::parse(&read_meta(&archive, &meta)?).map_err(Refusal::Meta)?;
     if directory.unpacked.is_a_bomb() {
@@ -265,8 +207,8 @@ fn conclude(meta: &PackMeta, mut warnings: Vec<Warning>) -> Inspection {
 #[derive(Default)]
 struct Directory {
     meta: Option<Meta>,
-    /// The folder of a `pack.mcmeta` that is not at the root.
-    folder: Option<String>,
+    /// What is said of a `pack.mcmeta` that is not at the root.
+    elsewhere: Option<Refusal>,
     /// Where the first file starts.
     starts_at: u64,
     oddities: Oddities,
@@ -283,6 +225,7 @@ struct Meta {
 struct Oddities {
     duplicate: bool,
     outside: bool,
+    backslash: bool,
 }
 
 impl Oddities {
@@ -299,7 +242,14 @@ impl Oddities {
                 "some file names are absolute or contain \"..\"; the game ignores them",
             )
         });
-        duplicate.into_iter().chain(outside).collect()
+        let backslash = self.backslash.then(|| {
+            warning(
+                "backslash-names",
+                "some file names have \\ where / belongs, so the game does not find these files; zip the pack again with a tool that writes /",
+            )
+        });
+        let odd = duplicate.into_iter().chain(outside);
+        odd.chain(backslash).collect()
     }
 }
 
@@ -321,22 +271,30 @@ fn read_directory(archive: &ZipArchive<&Window>, buffer: &mut [u8]) -> Result<Di
         directory.oddities.duplicate |= !names.insert(name.to_vec());
         directory.oddities.outside |=
             name.starts_with(b"/") || name.split(|byte| *byte == b'/').any(|part| part == b"..");
+        directory.oddities.backslash |= name.contains(&b'\\');
         if name == META {
             directory.meta = Some(Meta {
                 entry: entry.wayfinder(),
                 method: entry.compression_method(),
             });
-        } else if let Some(folder) = name
-            .strip_suffix(META)
-            .and_then(|rest| rest.strip_suffix(b"/"))
-        {
-            directory.folder.get_or_insert_with(|| shown(folder));
+        } else if let Some(elsewhere) = meta_elsewhere(name) {
+            directory.elsewhere.get_or_insert(elsewhere);
         }
     }
     if starts_at < u64::MAX {
         directory.starts_at = starts_at;
     }
     Ok(directory)
+}
+
+/// What to say of a `pack.mcmeta` that is not at the root. Some tools write `\` where `/` belongs: to
+/// people a folder, to the game a part of the name.
+fn meta_elsewhere(name: &[u8]) -> Option<Refusal> {
+    match name.strip_suffix(META)?.split_last()? {
+        (b'/', folder) => Some(Refusal::MetaInFolder(shown(folder))),
+        (b'\\', folder) => Some(Refusal::Backslash(shown(folder))),
+        _ => None,
+    }
 }
 
 /// `java.util.zip.ZipFile` refuses the whole archive for one such entry.

@@ -145,6 +145,34 @@ fn a_pack_without_meta_at_its_root_is_told_where_it_is() {
     let nested = outcome(&zip(&[stored("my pack/pack.mcmeta", META_1_21)])).unwrap_err();
     assert_eq!(nested, Refusal::MetaInFolder("my pack".to_owned()));
     assert!(nested.to_string().contains("not the folder itself"));
+    let windows = outcome(&zip(&[stored(r"my pack\pack.mcmeta", META_1_21)])).unwrap_err();
+    assert_eq!(windows, Refusal::Backslash("my pack".to_owned()));
+    assert!(windows.to_string().contains("with a tool that writes /"));
+    assert_eq!(
+        outcome(&zip(&[stored("x.pack.mcmeta", META_1_21)])),
+        Err(Refusal::NoMeta)
+    );
+}
+
+#[test]
+fn what_is_said_of_a_refused_pack_names_the_fix() {
+    let name = || "x".to_owned();
+    for (refusal, fix) in [
+        (Refusal::Empty, "send the zip"),
+        (Refusal::NotAZip, "send the .zip itself"),
+        (Refusal::BrokenDirectory, "zip the pack again"),
+        (Refusal::HugeDirectory, "leave out"),
+        (Refusal::Bomb(u64::MAX), "leave out"),
+        (Refusal::NoMeta, "put it there"),
+        (Refusal::MetaInFolder(name()), "zip what is in the folder"),
+        (Refusal::Backslash(name()), "zip what is in the folder"),
+        (Refusal::MetaUnreadable, "zip the pack again"),
+        (Refusal::Encrypted(name()), "without a password"),
+        (Refusal::Method(name(), 93), "use deflate or store"),
+    ] {
+        let words = refusal.to_string();
+        assert!(words.contains(fix), "{words}");
+    }
 }
 
 #[test]
@@ -223,6 +251,10 @@ fn odd_zips_are_accepted_with_warnings() {
     assert_eq!(
         warnings(&zip(&[meta(), stored("x", ""), stored("x", "")])),
         ["duplicate-names"]
+    );
+    assert_eq!(
+        warnings(&zip(&[meta(), stored(r"assets\x.png", "")])),
+        ["backslash-names"]
     );
     let mut behind = zip(&[meta()]);
     behind.extend(b"trailing bytes");
