@@ -28,8 +28,8 @@ use crate::{
 const COPIED_FOR: &str = "public, max-age=86400";
 
 /// Up to this size, in bytes, the request that fills the cache waits for it and then reads the copy:
-/// R2 is read once. A larger pack it reads from R2 a second time, rather than let a player wait for
-/// the whole before the first byte comes.
+/// R2 is read once. A larger pack it reads from R2 a second time, rather than let every player wait
+/// for the whole before the first byte comes. The others of a burst wait for the copy (`Fills::wait`).
 const SMALL: u64 = 8 * 1024 * 1024;
 
 thread_local! {
@@ -139,6 +139,7 @@ impl Blob {
         };
         let copy = self.answer(&object)?;
         copy.headers().set("Cache-Control", COPIED_FOR)?;
+        fills.expects(&self.address, object.size());
         let (fills, address) = (fills.clone(), self.address.clone());
         context.wait_until(async move { fills.fill(&address, copy).await });
         Ok(Some(object.size()))
