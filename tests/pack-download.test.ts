@@ -201,9 +201,18 @@ for (const size of [1_000_000, 12_000_000]) {
     const ranges = ["bytes=0-0", "bytes=400000-600000", "bytes=-1000", "bytes=999000-", `bytes=999000-${size * 2}`];
     for (const range of ranges) made.push(await system.request(path, { headers: { Range: range } }));
     made.push(await system.request(path));
+    const asked = [{ method: "HEAD" }, { headers: { "If-None-Match": `"${hash}"` } }];
+    const heads = await Promise.all(asked.map((options) => system.request(path, options)));
+    assert.deepEqual(heads.map(({ status }) => status), [200, 304]);
     await sleep(1_000); // the copy is made beside the answer
     const { PACKS } = await system.env("pack");
     await PACKS.delete(`packs/${hash}.zip`);
+    for (const [index, options] of asked.entries()) {
+      const [{ status, headers }, { status: was, headers: said }] = [await system.request(path, options), heads[index]!];
+      delete headers.date;
+      delete said.date;
+      assert.deepEqual([status, headers], [was, said]);
+    }
     const copied: Answer[] = [];
     for (const range of ranges) copied.push(await system.request(path, { headers: { Range: range } }));
     copied.push(await system.request(path, { headers: { "Accept-Encoding": "gzip", "User-Agent": "x", Cookie: "a=b" } }));

@@ -110,9 +110,9 @@ fn pack_of(count: usize, length: usize) -> Vec<u8> {
 #[test]
 fn a_directory_of_many_files_is_read_to_its_end_in_few_fetches() {
     for (count, most) in [(9000, 6), (100_000, 10)] {
-        let (outcome, fetched, fetches) = inspect_all(&pack_of(count, 90));
+        let (outcome, fetched, steps) = inspect_all(&pack_of(count, 90));
         assert!(outcome.is_ok(), "{count}: {outcome:?}");
-        assert!(fetches <= most, "{count}: {fetches}");
+        assert!(steps <= most, "{count}: {steps}");
         let directory = count as u64 * (46 + 90);
         assert!(
             fetched < directory + MAX_TAIL + 2 * PIECE,
