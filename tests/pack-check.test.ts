@@ -5,24 +5,26 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { request, start, TIMEOUT, type System } from "./support/harness.ts";
 import { cron, details, eventually, logged, operate, publish, store } from "./support/manage.ts";
 import "./support/outbound.ts";
 import { packNamed, packOfSize, sha1, upload } from "./support/packs.ts";
 
 /** What stands between the system and the players: passes on, unless told otherwise. */
-type Serve = (response: ServerResponse, path: string) => unknown;
+type Serve = (response: ServerResponse, path: string, agent: string) => unknown;
 let serve: Serve;
 const asked: string[] = [];
 const proxy = createServer((incoming, response) => {
   asked.push(`${incoming.method} ${incoming.url}`);
   response.on("error", () => {});
   // The system may be gone before what it asked for has been passed on.
-  Promise.resolve(serve(response, incoming.url ?? "")).catch(() => response.destroy());
+  const agent = incoming.headers["user-agent"] ?? "";
+  Promise.resolve(serve(response, incoming.url ?? "", agent)).catch(() => response.destroy());
 });
 
-const passOn: Serve = async (response, path) => {
-  const { status, headers, body } = await request(`${system.url}${path}`);
+const passOn: Serve = async (response, path, agent) => {
+  const { status, headers, body } = await request(`${system.url}${path}`, { headers: { "user-agent": agent } });
   response.writeHead(status, { "content-type": headers["content-type"] ?? "", "content-length": body.length });
   response.end(body);
 };
@@ -70,6 +72,20 @@ test("a release is verified shortly after it was published, by one fetch", { tim
   assert.equal((await upload(system, large, { pack: "good" })).status, 201);
   await seen("good", sha1(large), "verified");
   assert.deepEqual([fetches(one), fetches(sha1(large))], [1, 1]);
+});
+
+test("a look is no player's download", { timeout: TIMEOUT }, async () => {
+  const [one = "", two = ""] = await store(system, "counted", "looked at", "played");
+  for (const hash of [one, two]) {
+    await publish(system, "counted", hash);
+    await seen("counted", hash, "verified");
+  }
+  await system.request(`/packs/${two}.zip`, { headers: { "X-Minecraft-Version": "1.21.4" } });
+  await sleep(22_000); // downloads are written 20 seconds after the first
+  const stats = (await system.request("/api/packs/counted/stats")).json();
+  const counts = stats.releases.map(({ sha1, downloads, versions }: any) => [sha1, downloads, versions]);
+  assert.deepEqual(counts, [[two, 1, { "1.21.4": 1 }], [one, 0, {}]]);
+  assert.equal(stats.total, 1);
 });
 
 test("a release that is not published is not fetched", { timeout: TIMEOUT }, async () => {

@@ -70,9 +70,10 @@ test("an old release goes first, its blob a grace period later", { timeout: TIME
   assert.ok(await hasBlob(two), "the history named it less than the grace period ago");
   await cron(system, 2 * GRACE + 2);
   assert.deepEqual(await Promise.all([one, two, three, four].map(hasBlob)), [true, false, true, true]);
-  // Nobody but the cache of a data centre has it, and that for a day.
-  const fresh = await system.request(`/packs/${two}.zip`, { method: "HEAD" });
-  assert.equal(fresh.status, 404);
+  // The cache of a data centre that was asked for it has it for a day.
+  for (const method of ["GET", "HEAD"]) {
+    assert.equal((await system.request(`/packs/${two}.zip`, { method })).status, 200, method);
+  }
   const after = await stored(system);
   await cron(system, 10 * GRACE);
   assert.deepEqual(await stored(system), after, "what is left is used");
@@ -90,6 +91,58 @@ test("pins, schedules and channels keep what is old", { timeout: TIMEOUT }, asyn
   assert.deepEqual(await releases(), [channel, pin, schedule, ...rest]);
   for (const hash of [channel, pin, schedule, ...rest]) assert.ok(await hasBlob(hash), hash);
   assert.ok(!(await hasBlob(unused)));
+  for (const method of ["GET", "HEAD"]) {
+    assert.equal((await system.request(`/packs/${unused}.zip`, { method })).status, 404, method);
+  }
+});
+
+/** The day that many days from now, as the table has it. */
+const dayIn = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+
+/** Writes down a download of these bytes, so many days from now. */
+async function downloaded(hash: string, days: number): Promise<void> {
+  const { PACK_DB } = await system.env("pack");
+  const add = "INSERT INTO downloads (day, sha1, version, count, last_at) VALUES (?1, ?2, '1.21.4', 1, unixepoch(?1))";
+  await PACK_DB.prepare(add).bind(dayIn(days), hash).run();
+}
+
+test("what was downloaded within 7 days stays, a release and a blob alike", { timeout: TIMEOUT }, async () => {
+  const [one = "", two = "", three = "", ...rest] = await store(system, pack, "one", "two", "three", "four", "five");
+  const [stray, played] = [await strayBlob(`${pack} stray`), await strayBlob(`${pack} played`)];
+  const late = GRACE + 10;
+  await downloaded(one, late - 5);
+  await downloaded(two, late - 9);
+  await downloaded(played, late - 5);
+  await cron(system, late);
+  assert.deepEqual(await releases(), [one, ...rest], "nobody plays two and three any more");
+  assert.deepEqual(await Promise.all([stray, played].map(hasBlob)), [false, true]);
+  // Once nobody has downloaded it for 7 days it goes as well.
+  await cron(system, late + 5);
+  assert.deepEqual(await releases(), rest);
+  assert.ok(!(await hasBlob(played)));
+  assert.ok(await hasBlob(three), "named within the grace period");
+});
+
+test("while it cannot be known what was downloaded, nothing is collected, and the log says so", { timeout: TIMEOUT }, async () => {
+  const { PACK_DB } = await system.env("pack");
+  const hashes = await store(system, pack, "one", "two", "three");
+  const stray = await strayBlob(`${pack} stray`);
+  const before = await stored(system);
+  const since = system.logs().length;
+  await PACK_DB.prepare("ALTER TABLE downloads RENAME TO elsewhere").run();
+  try {
+    await cron(system, GRACE + 1);
+    await cron(system, 9 * GRACE);
+    assertProblem(await operate(system, "POST", "/api/packs/gc"), 500, "internal");
+    assertProblem(await operate(system, "POST", "/api/packs/gc?dry_run=true"), 500, "internal");
+  } finally {
+    await PACK_DB.prepare("ALTER TABLE elsewhere RENAME TO downloads").run();
+  }
+  assert.deepEqual(await stored(system), before);
+  assert.match(logged(system, "error", "sweep", since).join("\n"), /collection: .*PACK_DB|collection: .*downloads/);
+  await cron(system, GRACE + 1);
+  assert.deepEqual(await releases(), hashes.slice(1));
+  assert.ok(!(await hasBlob(stray)));
 });
 
 test("a rollback passes over what was collected", { timeout: TIMEOUT }, async () => {

@@ -82,6 +82,7 @@ const RANGES: [string, string, number, number][] = [
   ["an open range", "bytes=999000-", 999_000, SIZE - 1],
   ["a range that goes past the end", `bytes=999000-${SIZE + 5000}`, 999_000, SIZE - 1],
   ["the whole as a range", "bytes=0-", 0, SIZE - 1],
+  ["a unit in another case", "BYTES=0-4", 0, 4],
 ];
 for (const [what, range, first, last] of RANGES) {
   test(`${what} is 206 with these bytes alone: ${range}`, { timeout: TIMEOUT }, async () => {
@@ -208,9 +209,18 @@ for (const size of [1_000_000, 12_000_000]) {
     const ranges = ["bytes=0-0", "bytes=400000-600000", "bytes=-1000", "bytes=999000-", `bytes=999000-${size * 2}`];
     for (const range of ranges) made.push(await system.request(path, { headers: { Range: range } }));
     made.push(await system.request(path));
+    const asked = [{ method: "HEAD" }, { headers: { "If-None-Match": `"${hash}"` } }];
+    const heads = await Promise.all(asked.map((options) => system.request(path, options)));
+    assert.deepEqual(heads.map(({ status }) => status), [200, 304]);
     await sleep(1_000); // the copy is made beside the answer
     const { PACKS } = await system.env("pack");
     await PACKS.delete(`packs/${hash}.zip`);
+    for (const [index, options] of asked.entries()) {
+      const [{ status, headers }, { status: was, headers: said }] = [await system.request(path, options), heads[index]!];
+      delete headers.date;
+      delete said.date;
+      assert.deepEqual([status, headers], [was, said]);
+    }
     const copied: Answer[] = [];
     for (const range of ranges) copied.push(await system.request(path, { headers: { Range: range } }));
     copied.push(await system.request(path, { headers: { "Accept-Encoding": "gzip", "User-Agent": "x", Cookie: "a=b" } }));
@@ -239,6 +249,41 @@ test("a burst for a pack that nobody has asked for yet gets all its bytes", { ti
       assert.deepEqual([status, headers["content-length"]], [200, `${size}`]);
       assert.ok(body.equals(bytes));
     }
+  }
+});
+
+/** Sends a request for it and gives the answer as soon as its first byte is here. */
+async function firstByte(path: string): Promise<{ rest: () => Promise<Buffer> }> {
+  const answer = await fetch(`${system.url}${path}`);
+  assert.equal(answer.status, 200);
+  const reader = answer.body!.getReader();
+  const chunks: Uint8Array[] = [];
+  const read = async () => {
+    const { value } = await reader.read();
+    if (value !== undefined) chunks.push(value);
+    return value !== undefined;
+  };
+  await read();
+  return {
+    rest: async () => {
+      while (await read());
+      return Buffer.concat(chunks);
+    },
+  };
+}
+
+test("of a burst for a cold pack the first alone reads R2", { timeout: TIMEOUT }, async () => {
+  const { PACKS } = await system.env("pack");
+  for (const size of [1_000_000, 10_000_000]) {
+    const bytes = packOfSize(size, 10);
+    assert.equal((await upload(system, bytes, { pack: "cold" })).status, 201);
+    const path = `/packs/${sha1(bytes)}.zip`;
+    const first = await firstByte(path);
+    // Whoever asks R2 from here on finds nothing.
+    await PACKS.delete(path.slice(1));
+    const answers = await Promise.all(Array.from({ length: 20 }, () => system.request(path)));
+    for (const { status, body } of answers) assert.ok(status === 200 && body.equals(bytes), `${size}: ${status}`);
+    assert.ok((await first.rest()).equals(bytes));
   }
 });
 

@@ -10,7 +10,7 @@ import { Webhook } from "standardwebhooks";
 import { start, TIMEOUT, type System } from "./support/harness.ts";
 import { cron, eventually, logged, operate, publish, store } from "./support/manage.ts";
 import "./support/outbound.ts";
-import { packNamed, sha1, upload } from "./support/packs.ts";
+import { packNamed, packOfSize, sha1, upload } from "./support/packs.ts";
 
 const KEY = randomBytes(24).toString("base64");
 const SECRET = `whsec_${KEY}`;
@@ -139,6 +139,41 @@ test("refusals are told, with who sent it and why", { timeout: TIMEOUT }, async 
   assert.match(direct.data.reason, /not a zip/);
   await drained();
   await told("direct");
+});
+
+test("a pack that is too large is told whichever way it came, and not in the name of just anybody", { timeout: TIMEOUT }, async () => {
+  const [limit, most] = [5000, 262_144_000];
+  const small = await start({
+    pack: { WEBHOOK_URL: url, MAX_UPLOAD_BYTES: limit, POLYMATH_PACK: "long-form" },
+    packSecrets: { WEBHOOK_SECRET: SECRET },
+  });
+  const form = (id: string) => {
+    const head = `--x\r\nContent-Disposition: form-data; name="id"\r\n\r\n${id}\r\n`;
+    const file = `--x\r\nContent-Disposition: form-data; name="pack"; filename="pack.zip"\r\n\r\n`;
+    const body = Buffer.concat([Buffer.from(head + file), packOfSize(limit + 1000), Buffer.from("\r\n--x--\r\n")]);
+    return small.request("/upload", { method: "POST", headers: { "Content-Type": "multipart/form-data; boundary=x" }, body });
+  };
+  try {
+    // Who may not write causes no message.
+    const token = small.tokens.statusWrite;
+    assert.equal((await upload(small, packOfSize(limit + 1), { pack: "long-put", token })).status, 403);
+    assert.equal((await operate(small, "POST", "/api/uploads", { pack: "long-parts", size: most + 1 }, { token })).status, 403);
+    assert.ok([401, 403].includes((await form("guessed")).status));
+    assert.equal((await upload(small, packOfSize(limit + 1), { pack: "long-put" })).status, 413);
+    assert.equal((await operate(small, "POST", "/api/uploads", { pack: "long-parts", size: most + 1 })).status, 413);
+    assert.equal((await form(small.tokens.packWrite)).status, 413);
+    for (const [pack, by, reason] of [
+      ["long-put", "operator", /5001 bytes.*5000/],
+      ["long-parts", "operator", /262144001 bytes.*262144000/],
+      ["long-form", "packWrite", /5000/],
+    ] as const) {
+      const [notice] = await told(pack);
+      assert.deepEqual([notice.type, notice.data.by], ["pack.refused", by]);
+      assert.match(notice.data.reason, reason);
+    }
+  } finally {
+    await small.close();
+  }
 });
 
 test("a direct upload is told as published by its key", { timeout: TIMEOUT }, async () => {

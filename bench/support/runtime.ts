@@ -11,7 +11,7 @@ export const { Miniflare } = require("miniflare");
 
 export const COMPATIBILITY_DATE = "2026-11-01";
 
-export type Bindings = Record<string, { type: "r2" | "kv" | "d1" | "json" | "text"; name?: string; id?: string; value?: unknown }>;
+export type Bindings = Record<string, { type: "r2" | "kv" | "d1" | "queue" | "json" | "text"; name?: string; id?: string; value?: unknown }>;
 
 export type Modules = { mainModule: string; modules: Record<string, { type: "esm" | "wasm"; contents: string | Uint8Array }> };
 

@@ -36,16 +36,23 @@ const FILL_LASTS_MS: i64 = 30_000;
 /// How long a cache that kept nothing of what it was given is left alone, in milliseconds.
 const LEFT_ALONE_MS: i64 = 60_000;
 
-/// When those who wait for a fill look again, in milliseconds after they looked last: for about two
-/// seconds in all, after which a player is better served without the cache.
-const LOOKS: [u64; 9] = [10, 15, 25, 50, 100, 200, 400, 600, 600];
+/// How long a request waits for a fill by another one, in milliseconds: so long whatever its size,
+/// and longer for each MiB that is to come, up to the most. Mostly the fill has ended long before;
+/// one that is slower than 16 MiB/s lets a player wait too long for the first byte.
+const PATIENCE_MS: i64 = 3_000;
+const PATIENCE_PER_MIB_MS: i64 = 60;
+const MOST_PATIENCE_MS: i64 = 10_000;
+
+/// When those who wait look again, in milliseconds: first after this, then ever later, up to that.
+const FIRST_LOOK_MS: i64 = 10;
+const LAST_LOOK_MS: i64 = 250;
 
 /// What a request does about a miss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Miss {
     /// Nobody fills it: this request is to, and to say when it has [`ended`](Fills::ended).
     Fill,
-    /// Another request does: look again soon.
+    /// Another request does: [`wait`](Fills::wait) for it.
     Wait,
     /// The cache does not keep what it is given.
     GoWithout,
@@ -57,8 +64,15 @@ pub struct Fills(Rc<RefCell<State>>);
 
 #[derive(Default)]
 struct State {
-    under_way: Vec<(String, i64)>,
+    under_way: Vec<Fill>,
     left_alone_until: i64,
+}
+
+struct Fill {
+    key: String,
+    since: i64,
+    /// How long others wait for it, in milliseconds.
+    patience: i64,
 }
 
 impl Fills {
@@ -66,23 +80,28 @@ impl Fills {
         self.0.borrow_mut().missed(key, clock::millis())
     }
 
-    /// Ends the fill that [`Miss::Fill`] began.
-    pub fn ended(&self, key: &str) {
-        self.0.borrow_mut().under_way.retain(|(one, _)| one != key);
+    /// Says how many bytes the fill that [`Miss::Fill`] began has to bring.
+    pub fn expects(&self, key: &str, bytes: u64) {
+        self.0.borrow_mut().expects(key, bytes);
     }
 
-    /// Looks again and again until what another request fills in is there; `None` as soon as
-    /// nobody does any more, or it takes too long.
+    /// Ends the fill that [`Miss::Fill`] began.
+    pub fn ended(&self, key: &str) {
+        self.0.borrow_mut().under_way.retain(|fill| fill.key != key);
+    }
+
+    /// Waits until what another request fills in is there; `None` when that came to nothing, or takes
+    /// too long. The cache itself is asked once, since that counts as a request of the worker's.
     pub async fn wait(&self, key: &str) -> Option<Response> {
-        for pause in LOOKS {
-            Delay::from(Duration::from_millis(pause)).await;
-            let under_way = self.0.borrow_mut().is_under_way(key, clock::millis());
-            let found = find(key, None).await;
-            if found.is_some() || !under_way {
-                return found;
+        let (started, mut pause) = (clock::millis(), FIRST_LOOK_MS);
+        loop {
+            Delay::from(Duration::from_millis(pause.unsigned_abs())).await;
+            let now = clock::millis();
+            if !self.0.borrow_mut().is_awaited(key, started, now) {
+                return find(key, None).await;
             }
+            pause = (pause * 2).min(LAST_LOOK_MS);
         }
-        None
     }
 
     /// Puts a whole answer into the cache and ends the fill. To be given to `wait_until`.
@@ -114,14 +133,34 @@ impl State {
         } else if self.is_under_way(key, now) {
             Miss::Wait
         } else {
-            self.under_way.push((key.to_owned(), now));
+            self.under_way.push(Fill {
+                key: key.to_owned(),
+                since: now,
+                patience: PATIENCE_MS,
+            });
             Miss::Fill
         }
     }
 
     fn is_under_way(&mut self, key: &str, now: i64) -> bool {
-        self.under_way.retain(|(_, at)| now - at < FILL_LASTS_MS);
-        self.under_way.iter().any(|(one, _)| one == key)
+        self.under_way
+            .retain(|fill| now - fill.since < FILL_LASTS_MS);
+        self.under_way.iter().any(|fill| fill.key == key)
+    }
+
+    fn expects(&mut self, key: &str, bytes: u64) {
+        let mib = i64::try_from(bytes >> 20).unwrap_or(i64::MAX);
+        let longer = mib.saturating_mul(PATIENCE_PER_MIB_MS);
+        let patience = longer.saturating_add(PATIENCE_MS).min(MOST_PATIENCE_MS);
+        for fill in self.under_way.iter_mut().filter(|fill| fill.key == key) {
+            fill.patience = patience;
+        }
+    }
+
+    /// Whether a request that has waited for a fill since then goes on waiting.
+    fn is_awaited(&mut self, key: &str, started: i64, now: i64) -> bool {
+        let goes_on = |fill: &Fill| fill.key == key && now - started < fill.patience;
+        self.is_under_way(key, now) && self.under_way.iter().any(goes_on)
     }
 }
 
@@ -157,5 +196,22 @@ mod tests {
         fills.0.borrow_mut().left_alone_until = FILL_LASTS_MS + 9;
         assert_eq!(missed("c", FILL_LASTS_MS + 8), Miss::GoWithout);
         assert_eq!(missed("c", FILL_LASTS_MS + 9), Miss::Fill);
+    }
+
+    #[test]
+    fn a_slow_fill_is_awaited_longer_the_more_it_brings_and_never_for_ever() {
+        for (mib, patience) in [(0, 3_000), (1, 3_060), (100, 9_000), (250, 10_000)] {
+            let mut state = State::default();
+            assert_eq!(state.missed("a", 0), Miss::Fill);
+            state.expects("a", mib << 20);
+            assert!(state.is_awaited("a", 1, patience), "{mib}");
+            assert!(!state.is_awaited("a", 1, patience + 1), "{mib}");
+            assert!(!state.is_awaited("b", 1, 2), "{mib}");
+        }
+        let mut state = State::default();
+        assert_eq!(state.missed("a", 0), Miss::Fill);
+        state.expects("a", u64::MAX);
+        assert!(state.is_awaited("a", FILL_LASTS_MS - 2, FILL_LASTS_MS - 1));
+        assert!(!state.is_awaited("a", FILL_LASTS_MS - 1, FILL_LASTS_MS));
     }
 }

@@ -20,13 +20,18 @@ pub fn wanted(range: Option<&str>, size: u64) -> Wanted {
     let Some(range) = range.filter(|range| !range.contains(',')) else {
         return Wanted::Whole;
     };
-    let suffix = range.strip_prefix("bytes=-").unwrap_or_default();
+    // The name of the unit is in any case (section 14.1), which the crate does not know.
+    let of_bytes = |(unit, _): &(&str, &str)| unit.eq_ignore_ascii_case("bytes");
+    let Some((_, ranges)) = range.split_once('=').filter(of_bytes) else {
+        return Wanted::Whole;
+    };
+    let suffix = ranges.strip_prefix('-').unwrap_or_default();
     if !suffix.is_empty() && suffix.bytes().all(|digit| digit == b'0') {
         return Wanted::Unsatisfiable;
     }
     // The crate takes an empty suffix for malformed, and its `validate` refuses
     // one that is longer than the object, which RFC 9110 takes as the whole.
-    let parsed = parse_range_header(range).ok();
+    let parsed = parse_range_header(&format!("bytes={ranges}")).ok();
     let Some(spec) = parsed.as_ref().and_then(|parsed| parsed.ranges.first()) else {
         return Wanted::Whole;
     };
@@ -66,6 +71,9 @@ mod tests {
             ("bytes=-3", part(7, 3)),
             ("bytes=-30", part(0, 10)),
             ("bytes=8-99", part(8, 2)),
+            ("BYTES=0-4", part(0, 5)),
+            ("Bytes=-3", part(7, 3)),
+            ("bYtes=-0", Wanted::Unsatisfiable),
             ("bytes=10-", Wanted::Unsatisfiable),
             ("bytes=10-20", Wanted::Unsatisfiable),
             ("bytes=-0", Wanted::Unsatisfiable),
@@ -74,6 +82,8 @@ mod tests {
             ("bytes=a-b", Wanted::Whole),
             ("bytes=4-2", Wanted::Whole),
             ("lines=0-1", Wanted::Whole),
+            ("bytes=bytes=0-1", Wanted::Whole),
+            ("bytes", Wanted::Whole),
             ("", Wanted::Whole),
         ] {
             assert_eq!(wanted(Some(range), 10), expected, "{range:?}");
@@ -81,7 +91,51 @@ mod tests {
         assert_eq!(wanted(None, 10), Wanted::Whole);
     }
 
+    /// The same by looking at each byte of a small object: whether the range has it. The crate takes
+    /// numbers with leading zeros for malformed.
+    fn by_byte(range: &str, size: u64) -> Wanted {
+        let digits = |text: &str| {
+            let padded = text.len() > 1 && text.starts_with('0');
+            text.bytes().all(|byte| byte.is_ascii_digit()) && !padded
+        };
+        let spec = range
+            .split_once('=')
+            .filter(|(unit, _)| unit.to_lowercase() == "bytes");
+        let ends = spec.and_then(|(_, spec)| spec.split_once('-'));
+        let Some((first, last)) = ends.filter(|(first, last)| digits(first) && digits(last)) else {
+            return Wanted::Whole;
+        };
+        let (first, last) = (first.parse::<u64>().ok(), last.parse::<u64>().ok());
+        let has = |byte: &u64| match (first, last) {
+            (Some(first), Some(last)) => (first..=last).contains(byte),
+            (Some(first), None) => *byte >= first,
+            (None, Some(suffix)) => *byte + suffix >= size,
+            (None, None) => false,
+        };
+        let is_malformed = match (first, last) {
+            (Some(first), Some(last)) => last < first,
+            (first, last) => first.or(last).is_none(),
+        };
+        let bytes: Vec<u64> = (0..size).filter(has).collect();
+        match bytes.first() {
+            _ if is_malformed => Wanted::Whole,
+            Some(offset) => Wanted::Part {
+                offset: *offset,
+                length: bytes.len() as u64,
+            },
+            None => Wanted::Unsatisfiable,
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_range_has_the_bytes_that_each_byte_by_itself_is_found_to_be_in(
+            range in "((?i:bytes)|[a-z]{0,6})=?(0|[1-9][0-9]?)?-?(0|[1-9][0-9]?)?[-a]?",
+            size in 1_u64..40,
+        ) {
+            prop_assert_eq!(wanted(Some(&range), size), by_byte(&range, size), "{:?}", range);
+        }
+
         #[test]
         fn a_part_is_never_outside_the_object(range in ".{0,40}", from: u64, to: u64, size in 1_u64..1_000_000) {
             for range in [range, format!("bytes={from}-{to}"), format!("bytes=-{from}"), format!("bytes={from}-")] {

@@ -199,6 +199,11 @@ fn released(major: u32) -> PackFormat {
     PackFormat::new(major, 0)
 }
 
+/// The formats of all releases that this table knows, oldest first.
+pub fn known() -> impl Iterator<Item = PackFormat> {
+    RELEASES.iter().map(|(major, ..)| released(*major))
+}
+
 /// The newest format of a release that this table knows. A pack above it may be right, and cannot be judged here.
 pub fn newest() -> PackFormat {
     released(RELEASES[RELEASES.len() - 1].0)

@@ -5,18 +5,19 @@
 //! Format: APPNOTE.TXT 6.3.10. What `java.util.zip.ZipFile`, which the game uses, refuses is
 //! refused; what is merely odd, as in protected packs, is a warning.
 
-use std::{cell::Cell, collections::HashSet, fmt, io};
+mod refusal;
 
-use minecraft::{
-    formats,
-    pack_meta::{MetaError, PackMeta},
-};
+use std::{cell::Cell, collections::HashSet, io};
+
+use minecraft::{formats, pack_meta::PackMeta};
 use rawzip::{
     CompressionMethod, ReaderAt, ZipArchive, ZipArchiveEntryWayfinder, ZipFileHeaderRecord,
 };
 use types::pack::{Formats, Versions, Warning};
 
-use crate::unpacked::{MAX_UNPACKED, Unpacked};
+use crate::unpacked::Unpacked;
+
+pub use refusal::Refusal;
 
 /// The name of the file that makes a zip a resource pack.
 const META: &[u8] = b"pack.mcmeta";
@@ -24,9 +25,10 @@ const META: &[u8] = b"pack.mcmeta";
 const MAX_META: usize = 256 * 1024;
 /// The end record (22 bytes) and the longest comment behind it.
 const MAX_TAIL: u64 = 22 + 65_535;
-/// How much is fetched at once.
+/// The least that is fetched at once.
 const PIECE: u64 = 128 * 1024;
-/// All that is fetched of one archive: room for a directory of some 100,000 files.
+/// All that is fetched of one archive: room for a directory of some 100,000 files. Since each fetch
+/// that goes on where one ended doubles what is there, that takes ten of them.
 const MAX_FETCHED: u64 = 16 * 1024 * 1024;
 
 /// The largest pack that the game downloads since 1.18, in bytes; and the limits before.
@@ -40,63 +42,6 @@ pub struct Inspection {
     pub formats: Formats,
     pub minecraft: Option<Versions>,
     pub warnings: Vec<Warning>,
-}
-
-/// Why a pack is refused; what it says names the fix.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Refusal {
-    Empty,
-    NotAZip,
-    /// The directory at the end does not hold together.
-    BrokenDirectory,
-    /// More directory than any pack has.
-    HugeDirectory,
-    /// It unpacks to more than any pack does: bytes.
-    Bomb(u64),
-    NoMeta,
-    /// `pack.mcmeta` sits in this folder.
-    MetaInFolder(String),
-    MetaUnreadable,
-    Meta(MetaError),
-    /// This entry is encrypted.
-    Encrypted(String),
-    /// This entry is packed by a method that Java does not know: its number.
-    Method(String, u16),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => {
-                f.write_str("the body is empty; send the zip itself, as in curl -T pack.zip")
-            }
-            Self::NotAZip => f.write_str("this is not a zip archive, or its end was cut off"),
-            Self::BrokenDirectory => {
-                f.write_str("the zip's central directory is broken; zip the pack again")
-            }
-            Self::HugeDirectory => f.write_str("the zip's central directory is larger than 16 MiB"),
-            Self::Bomb(size) => write!(
-                f,
-                "the zip unpacks to {size} bytes, {MAX_UNPACKED} are the limit: it would fill the players' memory"
-            ),
-            Self::NoMeta => f.write_str("there is no pack.mcmeta at the root of the zip"),
-            Self::MetaInFolder(folder) => write!(
-                f,
-                "pack.mcmeta is inside the folder {folder:?}, not at the root of the zip: zip what is in the folder, not the folder itself"
-            ),
-            Self::MetaUnreadable => {
-                f.write_str("pack.mcmeta cannot be unpacked, or is larger than 256 KiB")
-            }
-            Self::Meta(error) => write!(f, "pack.mcmeta: {error}"),
-            Self::Encrypted(name) => {
-                write!(f, "{name:?} is encrypted, so the game cannot open the zip")
-            }
-            Self::Method(name, method) => write!(
-                f,
-                "{name:?} is packed by method {method}, which the game cannot read; use deflate or store"
-            ),
-        }
-    }
 }
 
 /// What [`inspect`] comes to.
@@ -138,6 +83,19 @@ impl Window {
             .iter()
             .map(|(_, bytes)| bytes.len() as u64)
             .sum()
+    }
+
+    /// How much to fetch from an offset that is missing. Each fetch is a call, and what is there is
+    /// read from the start after each: so a directory that goes on comes in ever larger pieces.
+    fn next_length(&self, offset: u64) -> u64 {
+        let ends = |(start, bytes): &(u64, Vec<u8>)| start + bytes.len() as u64;
+        let goes_on = self.pieces.iter().any(|piece| ends(piece) == offset);
+        let wanted = if goes_on { self.fetched() } else { 0 };
+        let starts = self.pieces.iter().map(|(start, _)| *start);
+        let known_from = starts.filter(|start| *start > offset).min();
+        let unknown = known_from.unwrap_or(self.size).saturating_sub(offset);
+        let room = MAX_FETCHED.saturating_sub(self.fetched());
+        wanted.max(PIECE).min(room).min(unknown)
     }
 
     /// The bytes from `offset` on, as far as one piece has them.
@@ -183,7 +141,7 @@ pub fn inspect(window: &Window) -> Step {
         Some(_) if window.fetched() >= MAX_FETCHED => Step::Done(Err(Refusal::HugeDirectory)),
         Some(offset) => Step::Need {
             offset,
-            length: PIECE.min(window.size - offset),
+            length: window.next_length(offset),
         },
         None => Step::Done(outcome),
     }
@@ -196,9 +154,7 @@ fn look(window: &Window) -> Result<Inspection, Refusal> {
         .map_err(|_| Refusal::NotAZip)?;
     let directory = read_directory(&archive, &mut buffer)?;
     let Some(meta) = directory.meta else {
-        return Err(directory
-            .folder
-            .map_or(Refusal::NoMeta, Refusal::MetaInFolder));
+        return Err(directory.elsewhere.unwrap_or(Refusal::NoMeta));
     };
     let meta = PackMeta::parse(&read_meta(&archive, &meta)?).map_err(Refusal::Meta)?;
     if directory.unpacked.is_a_bomb() {
@@ -251,8 +207,8 @@ fn conclude(meta: &PackMeta, mut warnings: Vec<Warning>) -> Inspection {
 #[derive(Default)]
 struct Directory {
     meta: Option<Meta>,
-    /// The folder of a `pack.mcmeta` that is not at the root.
-    folder: Option<String>,
+    /// What is said of a `pack.mcmeta` that is not at the root.
+    elsewhere: Option<Refusal>,
     /// Where the first file starts.
     starts_at: u64,
     oddities: Oddities,
@@ -269,6 +225,7 @@ struct Meta {
 struct Oddities {
     duplicate: bool,
     outside: bool,
+    backslash: bool,
 }
 
 impl Oddities {
@@ -285,7 +242,14 @@ impl Oddities {
                 "some file names are absolute or contain \"..\"; the game ignores them",
             )
         });
-        duplicate.into_iter().chain(outside).collect()
+        let backslash = self.backslash.then(|| {
+            warning(
+                "backslash-names",
+                "some file names have \\ where / belongs, so the game does not find these files; zip the pack again with a tool that writes /",
+            )
+        });
+        let odd = duplicate.into_iter().chain(outside);
+        odd.chain(backslash).collect()
     }
 }
 
@@ -307,22 +271,30 @@ fn read_directory(archive: &ZipArchive<&Window>, buffer: &mut [u8]) -> Result<Di
         directory.oddities.duplicate |= !names.insert(name.to_vec());
         directory.oddities.outside |=
             name.starts_with(b"/") || name.split(|byte| *byte == b'/').any(|part| part == b"..");
+        directory.oddities.backslash |= name.contains(&b'\\');
         if name == META {
             directory.meta = Some(Meta {
                 entry: entry.wayfinder(),
                 method: entry.compression_method(),
             });
-        } else if let Some(folder) = name
-            .strip_suffix(META)
-            .and_then(|rest| rest.strip_suffix(b"/"))
-        {
-            directory.folder.get_or_insert_with(|| shown(folder));
+        } else if let Some(elsewhere) = meta_elsewhere(name) {
+            directory.elsewhere.get_or_insert(elsewhere);
         }
     }
     if starts_at < u64::MAX {
         directory.starts_at = starts_at;
     }
     Ok(directory)
+}
+
+/// What to say of a `pack.mcmeta` that is not at the root. Some tools write `\` where `/` belongs: to
+/// people a folder, to the game a part of the name.
+fn meta_elsewhere(name: &[u8]) -> Option<Refusal> {
+    match name.strip_suffix(META)?.split_last()? {
+        (b'/', folder) => Some(Refusal::MetaInFolder(shown(folder))),
+        (b'\\', folder) => Some(Refusal::Backslash(shown(folder))),
+        _ => None,
+    }
 }
 
 /// `java.util.zip.ZipFile` refuses the whole archive for one such entry.

@@ -42,13 +42,14 @@ fn zip(files: &[File<'_>]) -> Vec<u8> {
     archive.finish().unwrap()
 }
 
-/// Inspects as a store would serve it, and tells how many bytes that took.
-fn inspect_all(bytes: &[u8]) -> (Result<Inspection, Refusal>, u64) {
+/// Inspects as a store would serve it, and tells how many bytes and fetches that took.
+fn inspect_all(bytes: &[u8]) -> (Result<Inspection, Refusal>, u64, usize) {
     let mut window = Window::new(bytes.len() as u64);
     loop {
         match inspect(&window) {
-            Step::Done(outcome) => return (outcome, window.fetched()),
+            Step::Done(outcome) => return (outcome, window.fetched(), window.pieces.len()),
             Step::Need { offset, length } => {
+                assert!(length > 0);
                 let start = usize::try_from(offset).unwrap();
                 let end = start + usize::try_from(length).unwrap();
                 window.add(offset, bytes[start..end].to_vec());
@@ -93,19 +94,38 @@ fn the_sample_pack_is_accepted_with_its_formats_and_versions() {
 fn a_large_pack_is_judged_by_its_ends_alone() {
     let body = stored("assets/big.bin", vec![7; 3_000_000]);
     let bytes = zip(&[stored("pack.mcmeta", META_1_21), body]);
-    let (outcome, fetched) = inspect_all(&bytes);
+    let (outcome, fetched, _) = inspect_all(&bytes);
     assert!(outcome.is_ok());
     assert!(fetched < 300_000, "{fetched}");
 }
 
-#[test]
-fn a_directory_of_many_pieces_is_read_to_its_end() {
-    let names: Vec<String> = (0..9000)
-        .map(|n| format!("assets/minecraft/textures/{n:060}.png"))
-        .collect();
+/// A pack of this many empty files, with names of `length` bytes, beside its `pack.mcmeta`.
+fn pack_of(count: usize, length: usize) -> Vec<u8> {
+    let names: Vec<String> = (0..count).map(|n| format!("{n:0length$}")).collect();
     let mut files: Vec<_> = names.iter().map(|name| stored(name, "")).collect();
-    files.push(stored("pack.mcmeta", META_1_21));
-    assert!(outcome(&zip(&files)).is_ok());
+    files.insert(0, stored("pack.mcmeta", META_1_21));
+    zip(&files)
+}
+
+#[test]
+fn a_directory_of_many_files_is_read_to_its_end_in_few_fetches() {
+    for (count, most) in [(9000, 6), (100_000, 10)] {
+        let (outcome, fetched, steps) = inspect_all(&pack_of(count, 90));
+        assert!(outcome.is_ok(), "{count}: {outcome:?}");
+        assert!(steps <= most, "{count}: {steps}");
+        let directory = count as u64 * (46 + 90);
+        assert!(
+            fetched < directory + MAX_TAIL + 2 * PIECE,
+            "{count}: {fetched}"
+        );
+    }
+}
+
+#[test]
+fn a_directory_that_is_larger_than_any_pack_has_is_refused() {
+    let (outcome, fetched, _) = inspect_all(&pack_of(1000, 20_000));
+    assert_eq!(outcome, Err(Refusal::HugeDirectory));
+    assert_eq!(fetched, MAX_FETCHED);
 }
 
 #[test]
@@ -125,6 +145,34 @@ fn a_pack_without_meta_at_its_root_is_told_where_it_is() {
     let nested = outcome(&zip(&[stored("my pack/pack.mcmeta", META_1_21)])).unwrap_err();
     assert_eq!(nested, Refusal::MetaInFolder("my pack".to_owned()));
     assert!(nested.to_string().contains("not the folder itself"));
+    let windows = outcome(&zip(&[stored(r"my pack\pack.mcmeta", META_1_21)])).unwrap_err();
+    assert_eq!(windows, Refusal::Backslash("my pack".to_owned()));
+    assert!(windows.to_string().contains("with a tool that writes /"));
+    assert_eq!(
+        outcome(&zip(&[stored("x.pack.mcmeta", META_1_21)])),
+        Err(Refusal::NoMeta)
+    );
+}
+
+#[test]
+fn what_is_said_of_a_refused_pack_names_the_fix() {
+    let name = || "x".to_owned();
+    for (refusal, fix) in [
+        (Refusal::Empty, "send the zip"),
+        (Refusal::NotAZip, "send the .zip itself"),
+        (Refusal::BrokenDirectory, "zip the pack again"),
+        (Refusal::HugeDirectory, "leave out"),
+        (Refusal::Bomb(u64::MAX), "leave out"),
+        (Refusal::NoMeta, "put it there"),
+        (Refusal::MetaInFolder(name()), "zip what is in the folder"),
+        (Refusal::Backslash(name()), "zip what is in the folder"),
+        (Refusal::MetaUnreadable, "zip the pack again"),
+        (Refusal::Encrypted(name()), "without a password"),
+        (Refusal::Method(name(), 93), "use deflate or store"),
+    ] {
+        let words = refusal.to_string();
+        assert!(words.contains(fix), "{words}");
+    }
 }
 
 #[test]
@@ -203,6 +251,10 @@ fn odd_zips_are_accepted_with_warnings() {
     assert_eq!(
         warnings(&zip(&[meta(), stored("x", ""), stored("x", "")])),
         ["duplicate-names"]
+    );
+    assert_eq!(
+        warnings(&zip(&[meta(), stored(r"assets\x.png", "")])),
+        ["backslash-names"]
     );
     let mut behind = zip(&[meta()]);
     behind.extend(b"trailing bytes");

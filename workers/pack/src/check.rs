@@ -1,4 +1,5 @@
 //! The look at what was published: fetches the public URL as a player would and hashes what comes.
+//! Its `User-Agent` alone is its own, so that it is not counted as a player's download.
 //!
 //! Bytes and hash cannot disagree in R2, but what stands between it and the players can serve
 //! something else: a wrong `PUBLIC_URL`, a stale cache, a login page.
@@ -20,6 +21,7 @@ use crate::{
     ports::Registries as _,
     registry::{Registry, download_url},
     store::Platform,
+    tally::CHECK_AGENT,
 };
 
 /// How long the first byte of the answer may take.
@@ -119,6 +121,8 @@ fn failed(failure: Failure) -> String {
 async fn request(url: &str, stop: AbortSignal) -> Result<web_sys::Response, String> {
     let mut init = RequestInit::new();
     init.with_redirect(RequestRedirect::Manual);
+    let named = init.headers.set("User-Agent", CHECK_AGENT);
+    named.map_err(|error| failed(error.into()))?;
     let request = Request::new_with_init(url, &init).map_err(|error| failed(error.into()))?;
     let response = Fetch::Request(request).send_with_signal(&stop).await;
     response

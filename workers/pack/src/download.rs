@@ -3,7 +3,8 @@
 //! The data centre keeps a copy (`edge::cache`) under the pack's one address, whatever a request
 //! says beside it, so that the players who all join after a restart read R2 once or twice and not
 //! each. The Cache API and not a cache before the worker: only so is every download counted. HEAD and
-//! conditions are answered from R2, which costs as little.
+//! conditions are answered from R2, which costs as little, and from the copy where R2 has or says
+//! nothing: they say what GET does.
 
 use edge::{
     Failure,
@@ -28,8 +29,8 @@ use crate::{
 const COPIED_FOR: &str = "public, max-age=86400";
 
 /// Up to this size, in bytes, the request that fills the cache waits for it and then reads the copy:
-/// R2 is read once. A larger pack it reads from R2 a second time, rather than let a player wait for
-/// the whole before the first byte comes.
+/// R2 is read once. A larger pack it reads from R2 a second time, rather than let every player wait
+/// for the whole before the first byte comes. The others of a burst wait for the copy (`Fills::wait`).
 const SMALL: u64 = 8 * 1024 * 1024;
 
 thread_local! {
@@ -92,18 +93,30 @@ struct Blob {
 }
 
 impl Blob {
+    /// From R2; else, as GET is answered, from the copy.
     async fn without_body(&self, status: u16) -> Result<Option<Response>, Failure> {
-        let Some(object) = self.bucket.head(&self.key).await? else {
+        let object = self.bucket.head(&self.key).await;
+        let (disposition, length) = if let Ok(Some(object)) = &object {
+            let metadata = object.http_metadata();
+            (
+                metadata.content_disposition,
+                Some(object.size().to_string()),
+            )
+        } else if let Some(found) = cache::find(&self.address, None).await {
+            let of_copy = found.headers();
+            let disposition = of_copy.get("content-disposition")?;
+            let length = of_copy.get("content-length")?;
+            stream::dismiss(found).await;
+            (disposition, length)
+        } else {
+            object?;
             return Ok(None);
         };
-        let head = self
-            .head(object.http_metadata().content_disposition.as_deref())?
-            .with_status(status);
-        if status == 304 {
-            return Ok(Some(head.empty()));
+        let head = self.head(disposition.as_deref())?.with_status(status);
+        match length.filter(|_| status != 304) {
+            Some(length) => Ok(Some(head.with_header("Content-Length", &length)?.empty())),
+            None => Ok(Some(head.empty())),
         }
-        let head = head.with_header("Content-Length", &object.size().to_string())?;
-        Ok(Some(head.empty()))
     }
 
     /// The whole: from the cache, else from R2 and into the cache.
@@ -139,6 +152,7 @@ impl Blob {
         };
         let copy = self.answer(&object)?;
         copy.headers().set("Cache-Control", COPIED_FOR)?;
+        fills.expects(&self.address, object.size());
         let (fills, address) = (fills.clone(), self.address.clone());
         context.wait_until(async move { fills.fill(&address, copy).await });
         Ok(Some(object.size()))

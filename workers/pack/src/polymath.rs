@@ -30,7 +30,7 @@ use worker::{
 use self::form::{Boundary, FormError};
 use crate::{
     archive::MAX_PACK,
-    http::{accept, random_id},
+    http::{accept, random_id, refuse},
     ingest::{IngestError, Publish, Target, Upload},
     ports::{Blobs as _, Place},
     store::{Platform, staged_key},
@@ -66,8 +66,7 @@ pub async fn upload(
         return Err(edge::method_not_allowed("POST"));
     }
     let body = request.inner().body();
-    let limit = config.max_upload_bytes.min(MAX_PACK);
-    let (boundary, total) = match judge_headers(request.headers(), limit) {
+    let (boundary, total) = match judge_headers(request.headers()) {
         Ok(judged) => judged,
         Err(failure) => {
             drain(body).await;
@@ -77,7 +76,7 @@ pub async fn upload(
     let body = body.ok_or(FormError::Missing("id"))?;
     let front = Front::read(&body, FRONT).await;
     let front = front.map_err(|_| IngestError::CutOff)?;
-    let (rest, token) = match judge(&front, &boundary, total, limit, env, config) {
+    let (rest, token) = match judge(&front, &boundary, total, env, config).await {
         Ok((skip, length, token)) => {
             let rest = Rest {
                 front,
@@ -112,14 +111,10 @@ pub fn file(request: &Request) -> String {
 }
 
 /// Refuses by the headers what can be refused there; gives the boundary and the form's length.
-fn judge_headers(headers: &Headers, limit: u64) -> Result<(Boundary, u64), Failure> {
+fn judge_headers(headers: &Headers) -> Result<(Boundary, u64), Failure> {
     let content_type = headers.get("content-type")?.unwrap_or_default();
     let boundary = Boundary::of(&content_type)?;
-    let total = content_length(headers)?;
-    if total > limit.saturating_add(FRONT.into()) {
-        return Err(too_large(total, limit));
-    }
-    Ok((boundary, total))
+    Ok((boundary, content_length(headers)?))
 }
 
 /// Reads a refused body to its end, or its client would not come to read why.
@@ -149,27 +144,37 @@ fn too_large(length: u64, limit: u64) -> Failure {
 }
 
 /// Lets a form through by its front: where the file begins, how much is to come, whose it is.
-fn judge(
+async fn judge(
     front: &Front,
     boundary: &Boundary,
     total: u64,
-    limit: u64,
     env: &Env,
     config: &PackConfig,
 ) -> Result<(u32, u32, TokenEntry), Failure> {
     let form::Front { id, file_at } = form::front(&front.bytes(), boundary)?;
-    let pack = config.polymath_pack.as_str();
+    let pack = &config.polymath_pack;
     let token = auth::identify_token(&Presented::new(id), env)?;
-    auth::allow(&token, Action::PackWrite, Some(pack))?;
-    let skip = u32::try_from(file_at).ok();
+    auth::allow(&token, Action::PackWrite, Some(pack.as_str()))?;
+    match measure(file_at, total, limit(config)) {
+        Ok((skip, length)) => Ok((skip, length, token)),
+        Err(failure) => Err(refuse(env, config, pack, &token.name, failure).await),
+    }
+}
+
+/// Bytes before the file, and from there to the form's end, which is close behind the file.
+fn measure(file_at: usize, total: u64, limit: u64) -> Result<(u32, u32), Failure> {
     let length = total.checked_sub(file_at as u64);
     let length = length.ok_or(IngestError::CutOff)?;
     if length > limit.saturating_add(form::MAX_END) {
         return Err(too_large(total, limit));
     }
-    let length = u32::try_from(length).ok();
-    let (skip, length) = skip.zip(length).ok_or_else(|| too_large(total, limit))?;
-    Ok((skip, length, token))
+    let (skip, length) = (u32::try_from(file_at).ok(), u32::try_from(length).ok());
+    skip.zip(length).ok_or_else(|| too_large(total, limit))
+}
+
+/// The most bytes that a pack may have.
+fn limit(config: &PackConfig) -> u64 {
+    config.max_upload_bytes.min(MAX_PACK)
 }
 
 async fn take(
@@ -182,9 +187,10 @@ async fn take(
 ) -> Result<Uploaded, Failure> {
     let key = staged_key(aside);
     let part = set_rest_aside(platform, &key, rest).await?;
-    let limit = config.max_upload_bytes.min(MAX_PACK);
+    let limit = limit(config);
     if part.length > limit {
-        return Err(too_large(part.length, limit));
+        let failure = too_large(part.length, limit);
+        return Err(refuse(env, config, &config.polymath_pack, &token.name, failure).await);
     }
     let upload = Upload {
         target: Target {

@@ -168,6 +168,9 @@ fn env(record: &Record) -> String {
 /// Compose and others begin a comment at `#`, and some readers a line at U+0085 or U+2028. The
 /// image itself decodes `\uXXXX` wherever it sees one before it writes `server.properties`, also
 /// behind an escaped backslash: the `u` is written as an escape there, which ends well in both.
+///
+/// `$` stays as it is: `docker run` takes it literally, and the image fails on its escape. Compose
+/// expands it, unless the file is declared with `format: raw`.
 fn env_component(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut characters = json.chars().peekable();

@@ -1,8 +1,9 @@
 //! Download statistics over D1 (`PACK_DB`; `migrations/`).
 //!
-//! A download is a GET of the whole that was answered 200, from wherever the bytes came. An instance
-//! counts in memory (`tally`) and writes for all of them at once, 20 seconds after the first, in
-//! one statement that adds. A download never waits for this and never fails by it.
+//! A download is a GET of the whole that was answered 200, from wherever the bytes came; the
+//! worker's own look at what it published (`check`) is none. An instance counts in memory (`tally`)
+//! and writes for all of them at once, 20 seconds after the first, in one statement that adds. A
+//! download never waits for this and never fails by it.
 //!
 //! Rows written, of the 100,000 that the free plan's D1 takes a day: one for each pack, version and
 //! write. A server that is never quiet writes 4,320 times a day, so 3 packs with 5 versions of
@@ -67,6 +68,9 @@ pub fn count(sha1: Sha1, headers: &Headers, env: &Env, context: &Context) {
         header("x-minecraft-version").as_deref(),
         header("user-agent").as_deref(),
     );
+    let Some(version) = version else {
+        return;
+    };
     let now = clock::millis();
     let writer = TALLY.with_borrow_mut(|tally| tally.count(sha1, &version, now));
     let pause = match writer {

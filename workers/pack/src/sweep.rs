@@ -211,9 +211,14 @@ async fn incoming(
             if age > LIFETIME {
                 forgotten.push(key);
             }
-        } else if age > OVERDUE && is_new(platform, object, &key).await? {
-            counts.unannounced(age);
-            found.push(Job::Incoming { key });
+        } else if age > OVERDUE {
+            let news = news(platform, object, &key, now).await?;
+            if news != News::None {
+                counts.unannounced(age);
+            }
+            if news == News::Due {
+                found.push(Job::Incoming { key });
+            }
         }
     }
     for (id, kept) in uploads {
@@ -251,13 +256,34 @@ async fn incoming(
     Ok(())
 }
 
-/// Whether an object is for a pack and something is to be done with it.
-async fn is_new(platform: &Platform, object: &Object, key: &str) -> Result<bool, Failure> {
+/// What is to be done with an object in `incoming/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    /// Nothing, or it is for no pack.
+    None,
+    /// It is to be taken in, now.
+    Due,
+    /// It is to be taken in, was tried, and is to be tried again later.
+    Later,
+}
+
+async fn news(
+    platform: &Platform,
+    object: &Object,
+    key: &str,
+    now: Timestamp,
+) -> Result<News, Failure> {
     let Some(found) = found_as(object, key) else {
-        return Ok(false);
+        return Ok(News::None);
     };
-    let known = platform.load_upload(found.id()).await?;
-    Ok(known.is_none_or(|(record, _)| !record.settles(&found)))
+    Ok(match platform.load_upload(found.id()).await? {
+        None => News::Due,
+        Some((record, _)) if record.settles(&found) => News::None,
+        // The same bytes were put again.
+        Some((record, _)) if record.created_at < found.put_at => News::Due,
+        Some((record, _)) if record.is_due_again(now) => News::Due,
+        Some(_) => News::Later,
+    })
 }
 
 /// Whether a verification of an upload in parts broke off.

@@ -9,6 +9,9 @@ use types::{Sha1, Timestamp};
 const OTHER: &str = "other";
 const SNAPSHOT: &str = "snapshot";
 
+/// The `User-Agent` of the worker's own look at what was published (`check`), which is no download.
+pub const CHECK_AGENT: &str = "genkan-check";
+
 /// The most versions told apart between two writes. There are about 60 that load resource packs,
 /// and a handful that play on one server; anything can be claimed.
 const MOST_VERSIONS: usize = 24;
@@ -146,9 +149,13 @@ pub fn day_of(moment: Timestamp) -> String {
     text
 }
 
-/// The client's version from its own headers: `1.21.4`, `snapshot` or `other`. The game says it in
-/// `X-Minecraft-Version` and in `User-Agent: Minecraft Java/1.21.4`.
-pub fn version_of(said: Option<&str>, user_agent: Option<&str>) -> String {
+/// The client's version from its own headers: `1.21.4`, `snapshot` or `other`; `None` for
+/// [`CHECK_AGENT`], which is no player. The game says it in `X-Minecraft-Version` and in
+/// `User-Agent: Minecraft Java/1.21.4`.
+pub fn version_of(said: Option<&str>, user_agent: Option<&str>) -> Option<String> {
+    if user_agent == Some(CHECK_AGENT) {
+        return None;
+    }
     let by_agent = || user_agent?.strip_prefix("Minecraft Java/");
     let said = said.or_else(by_agent).unwrap_or_default().trim();
     let version = if is_release(said) {
@@ -158,7 +165,7 @@ pub fn version_of(said: Option<&str>, user_agent: Option<&str>) -> String {
     } else {
         OTHER
     };
-    version.to_owned()
+    Some(version.to_owned())
 }
 
 /// Two or three numbers of one or two digits.

@@ -5,7 +5,7 @@
 //! claims to be for such formats, and nothing else.
 
 use minecraft::formats::{
-    FormatRange, PackFormat, format_of_protocol, format_of_version, newest, newest_protocol,
+    FormatRange, PackFormat, format_of_protocol, format_of_version, known, newest, newest_protocol,
     versions_of,
 };
 use types::pack::{Formats, Release};
@@ -36,6 +36,11 @@ impl Client {
                 format!("version: {text:?} is no known Minecraft release such as 1.21.4")
             }),
         }
+    }
+
+    /// All clients that can be told apart.
+    pub fn every() -> impl Iterator<Item = Self> {
+        known().map(Self::Format).chain([Self::Newer])
     }
 
     /// Whether a pack of these formats is for it.

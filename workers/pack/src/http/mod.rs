@@ -11,7 +11,7 @@ mod query;
 mod show;
 mod upload;
 
-pub use upload::{accept, random_id};
+pub use upload::{accept, random_id, refuse};
 
 use edge::{Audience, Contract, ErrorFormat, Failure, method_not_allowed, not_found};
 use types::{Code, config::PackConfig};

@@ -13,7 +13,7 @@ use worker::{Env, Request, Response, ResponseBuilder};
 
 use super::{
     query::upload_id,
-    upload::{content_length, random_id},
+    upload::{content_length, random_id, refuse},
 };
 use crate::{
     ingest::IngestError,
@@ -44,7 +44,11 @@ pub async fn create(
     let asked: NewUpload = body::json(request).await?;
     auth::allow(&token, Action::PackWrite, Some(asked.pack.as_str()))?;
     let limit = config.max_upload_bytes;
-    let record = Record::in_parts(asked, random_id()?, token.name, clock::now(), limit)?;
+    let (pack, by) = (asked.pack.clone(), token.name.clone());
+    let record = match Record::in_parts(asked, random_id()?, token.name, clock::now(), limit) {
+        Ok(record) => record,
+        Err(refused) => return Err(refuse(env, config, &pack, &by, refused.into()).await),
+    };
     if !Platform::new(env)?.save_upload(&record, None).await? {
         return Err(Failure::internal("a random id was taken"));
     }

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use edge::{Failure, auth, clock, random_bytes, reply};
-use types::{Code, Sha1, config::PackConfig, token::Action};
+use types::{Code, PackName, Sha1, config::PackConfig, token::Action};
 use uuid::{Builder, Uuid};
 use worker::{Env, Headers, Request, Response, web_sys::ReadableStream};
 
@@ -24,6 +24,12 @@ pub async fn upload(
     let headers = request.headers();
     let token = auth::require(headers, env, Action::PackWrite, Some(name))?;
     let query = Query::read(request, query::UPLOAD)?;
+    let pack = pack_name(name)?;
+    let declared = declared_sha1(headers)?;
+    let length = match content_length(headers, config) {
+        Ok(length) => length,
+        Err(failure) => return Err(refuse(env, config, &pack, &token.name, failure).await),
+    };
     let publish = if query.publish {
         Publish::Now(query.channel)
     } else {
@@ -31,13 +37,13 @@ pub async fn upload(
     };
     let upload = Upload {
         target: Target {
-            pack: pack_name(name)?,
+            pack,
             publish,
             by: token.name,
             id: random_id()?,
         },
-        declared: declared_sha1(headers)?,
-        length: content_length(headers, config)?,
+        declared,
+        length,
     };
     let platform = Platform::new(env)?;
     let body = request.inner().body();
@@ -69,6 +75,30 @@ pub async fn accept(
             Err(error.into())
         }
     }
+}
+
+/// Tells who wants to know of a pack that is too large, as of bytes that are refused; gives the
+/// failure back. What else is wrong with a request says nothing about a pack. For one whose token was
+/// checked: nobody else is to cause messages.
+pub async fn refuse(
+    env: &Env,
+    config: &PackConfig,
+    pack: &PackName,
+    by: &str,
+    failure: Failure,
+) -> Failure {
+    if let Failure::Problem { problem, .. } = &failure
+        && problem.code == Code::TooLarge
+    {
+        let refusal = Refusal {
+            pack,
+            by: by.to_owned(),
+            at: clock::now(),
+            reason: problem.detail.clone(),
+        };
+        jobs::refused(env, config, refusal).await;
+    }
+    failure
 }
 
 /// A random uuid.

@@ -61,8 +61,11 @@ impl Registry {
         Ok(())
     }
 
-    /// The releases that a collection would take out: unreferenced, old, and not used lately.
+    /// The releases that a collection would take out: unreferenced, old, not used lately, and given
+    /// to no client by its version. A deletion by request does not ask for the last: nothing else
+    /// takes such a release back.
     pub fn collectable(&self, retention: &Retention) -> Vec<Sha1> {
+        let given = self.given();
         let mut releases: Vec<_> = self.pack.releases.iter().collect();
         releases.sort_by_key(|release| std::cmp::Reverse(release.release));
         releases
@@ -74,7 +77,8 @@ impl Registry {
                 let named = self.last_named(sha1);
                 named.is_none_or(|at| at <= retention.uploaded_after)
             })
-            .filter(|sha1| !retention.downloaded.contains(sha1) && self.references(sha1).is_empty())
+            .filter(|sha1| !retention.downloaded.contains(sha1) && !given.contains(sha1))
+            .filter(|sha1| self.references(sha1).is_empty())
             .collect()
     }
 

@@ -1,5 +1,7 @@
 //! A registry as readers see it.
 
+use std::collections::HashSet;
+
 use types::{
     Channel, Sha1,
     config::PublicUrl,
@@ -7,6 +9,7 @@ use types::{
 };
 
 use super::Registry;
+use crate::variant::Client;
 
 impl Registry {
     /// What a channel points to, as readers get it.
@@ -36,6 +39,17 @@ impl Registry {
             let record = self.record_at(channel, &pointer.sha1, String::new())?;
             Some((channel, print_of(&record)?))
         })
+    }
+
+    /// The releases that a client of some version is given (`variant`): of each channel the newest
+    /// that it loads.
+    pub fn given(&self) -> HashSet<Sha1> {
+        let channels = self.pack.channels.keys();
+        let given = channels.flat_map(|channel| {
+            let published = self.published(channel);
+            Client::every().filter_map(move |client| client.choose(&published))
+        });
+        given.map(|release| release.sha1).collect()
     }
 
     /// A release as seen from a channel; published or not.

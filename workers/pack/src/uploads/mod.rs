@@ -30,6 +30,11 @@ pub const AT_ONCE: u64 = 16 * 1024 * 1024;
 /// [`AT_ONCE`] bytes, and of a larger one, which the queue may have put off.
 const VERIFYING: (i64, i64) = (60, 10 * 60);
 
+/// How often the cron looks at what does not come to an end, in seconds; and after how many such
+/// looks it has another message sent, at most: about 5 hours.
+const LOOKS: i64 = 5 * 60;
+const MOST_LOOKS: i64 = 64;
+
 /// Where an upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -239,6 +244,18 @@ impl Record {
             VERIFYING.1
         };
         self.state == State::Verifying && now - self.state_since < limit
+    }
+
+    /// Whether the cron is to have it tried again: what was begun and does not come to an end, as
+    /// while a registry cannot be read, is tried four times while its age doubles. Nothing but the
+    /// age is known of the attempts before, and nothing more is needed.
+    pub fn is_due_again(&self, now: Timestamp) -> bool {
+        let looks = (now - self.state_since).max(0) / LOOKS;
+        let mut every = 1;
+        while every < MOST_LOOKS && every * 8 <= looks {
+            every *= 2;
+        }
+        looks % every == 0
     }
 
     pub fn has_expired(&self, now: Timestamp) -> bool {

@@ -1,6 +1,9 @@
 //! Deletion by request, and what a collection takes.
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::variant::Client;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -199,4 +202,50 @@ fn a_collection_is_on_record_and_its_releases_are_taken_from_what_was_published(
         []
     );
     assert_eq!(registry, before);
+}
+
+/// Formats of which some cover others, some do not, and some reach above all that is known.
+fn formats() -> impl Strategy<Value = Formats> {
+    let ends = prop::sample::select(vec![15, 18, 22, 34, 46, 64, 69, 75, 84, 9000]);
+    (ends.clone(), ends).prop_map(|(one, two): (u32, u32)| Formats {
+        min: one.min(two).to_string(),
+        max: one.max(two).to_string(),
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_collection_changes_what_no_client_is_given_and_takes_all_that_nobody_is(
+        formats in prop::collection::vec(formats(), 1..12),
+        publications in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 0..20),
+    ) {
+        let mut registry = empty();
+        for (byte, formats) in (0..).zip(&formats) {
+            let mut verified = verified(byte);
+            verified.inspection.formats = formats.clone();
+            registry.add(&verified, &author(0));
+        }
+        for (second, (in_beta, release)) in (0..).zip(publications) {
+            let channel = if in_beta { beta() } else { stable() };
+            let byte = u8::try_from(release.index(formats.len())).unwrap();
+            registry.publish(&channel, &sha1(byte), &author(second)).unwrap();
+        }
+        let given = |registry: &Registry| {
+            let channels = [beta(), stable()].into_iter();
+            let each = channels.flat_map(|channel| {
+                let published = registry.published(&channel);
+                let choose = |client: Client| client.choose(&published).map(|one| one.sha1);
+                Client::every().map(choose).collect::<Vec<_>>()
+            });
+            each.collect::<Vec<_>>()
+        };
+        let before = given(&registry);
+        let taken = registry.collect(&retention(0, 100, 30), &author(100 * DAY));
+        prop_assert_eq!(given(&registry), before.clone());
+        let pointed = [pointed(&registry, &beta()), pointed(&registry, &stable())];
+        for release in (0..).zip(&formats).map(|(byte, _)| sha1(byte)) {
+            let needed = before.contains(&Some(release)) || pointed.contains(&Some(release));
+            prop_assert_eq!(taken.contains(&release), !needed);
+        }
+    }
 }

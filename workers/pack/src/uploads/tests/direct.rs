@@ -299,3 +299,25 @@ fn a_crash_at_any_call_is_made_up_for_when_the_event_comes_again() {
         }
     }
 }
+
+#[test]
+fn what_does_not_come_to_an_end_is_tried_again_ever_more_seldom_and_for_ever() {
+    let minute = 60;
+    let record = Record::incoming(&found(KEY, b"a", 0), at(0));
+    // As the cron comes, a little early or late.
+    let runs = |from: i64, to: i64| {
+        let times = (from..to).map(|run| run * 5 * minute + 7 * (run % 3));
+        times.filter(|time| record.is_due_again(at(*time)))
+    };
+    assert_eq!(runs(0, 8).count(), 8, "at first each time");
+    for hours in [1, 2, 4, 8] {
+        let tries = runs(12 * hours, 24 * hours).count();
+        assert!((4..=9).contains(&tries), "{hours}: {tries}");
+    }
+    let day = 288;
+    for days in [2, 30, 365] {
+        let tries = runs(days * day, (days + 1) * day).count();
+        assert!((4..=5).contains(&tries), "day {days}: {tries}");
+    }
+    assert!(record.is_due_again(at(-minute)), "clocks differ");
+}
