@@ -12,7 +12,8 @@
 //! once one inserts and the other one begins again on top of it, where its `If-Match` no longer
 //! matches. No revision is ever skipped or made twice, and `before` is always what was really there.
 //! Then the text of the row is written to KV, byte for byte, and D1 is asked once more: whoever finds a
-//! newer row writes that one instead, for KV keeps what is written last.
+//! newer row writes that one instead, for KV keeps what is written last. KV takes one write a second
+//! of a key: one that it refuses is tried again twice, with a pause, before the answer goes out.
 //!
 //! Wherever this stops, D1 is ahead and KV behind. The cron, and every request of an operator, compare
 //! both ([`book::current`]):

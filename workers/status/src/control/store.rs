@@ -1,12 +1,14 @@
 //! The control document in KV `STATUS_KV` and D1 `STATUS_DB`.
 
+use std::time::Duration;
+
 use edge::{Failure, d1, kv::Entry, log};
 use serde::Deserialize;
 use types::{
     Code, Sha1, Timestamp,
     control::{Document, ProxyReport},
 };
-use worker::{D1Database, D1PreparedStatement, Env};
+use worker::{D1Database, D1PreparedStatement, Delay, Env};
 
 use crate::snapshot;
 
@@ -190,6 +192,10 @@ impl Book for Platform {
         readers::remember(text);
         snapshot::forget();
         Ok(())
+    }
+
+    async fn wait(&self, millis: u64) {
+        Delay::from(Duration::from_millis(millis)).await;
     }
 
     fn tell(&self, what: &str) {
