@@ -300,6 +300,9 @@ describe("a server that is up", () => {
       assert.deepEqual(await icon(favicon), made, JSON.stringify(favicon));
     }
     assert.deepEqual(await icon(FAVICON), png);
+    // What comes behind the image is no part of it, here and in the status.
+    assert.deepEqual(await icon(uri(Buffer.concat([png, Buffer.from("<script>")]))), png);
+    assert.equal(((await (await get(system, "/api/status/main")).json()) as any).icon, FAVICON);
     assert.deepEqual(Buffer.from(await (await get(system, "/icon/gone")).arrayBuffer()), made);
     assert.equal((await get(system, "/icon/nobody")).status, 404);
     server.say(STATUS);

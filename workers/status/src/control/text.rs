@@ -92,17 +92,16 @@ pub fn check(settings: &Settings) -> Result<(), Invalid> {
 fn check_icon(icon: &str) -> Result<(), Invalid> {
     let bad = |message: &str| Err(Invalid::new("icon", message));
     let Some(favicon) = Favicon::from_data_uri(icon) else {
-        return bad("must be a PNG as data:image/png;base64,…");
+        return bad("must be a PNG, whole, as data:image/png;base64,…");
     };
     if favicon.to_data_uri() != icon {
-        return bad("must be base64 in one line, with its padding");
+        return bad("must be base64 in one line, with its padding, and nothing behind the image");
     }
     match favicon.dimensions() {
-        Some((ICON_SIDE, ICON_SIDE)) => Ok(()),
-        Some((width, height)) => bad(&format!(
+        (ICON_SIDE, ICON_SIDE) => Ok(()),
+        (width, height) => bad(&format!(
             "has {width}×{height} pixels; the game shows {ICON_SIDE}×{ICON_SIDE} alone"
         )),
-        None => bad("is cut off: a PNG begins with its width and height"),
     }
 }
 
