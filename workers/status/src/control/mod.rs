@@ -26,6 +26,9 @@
 //! | another text that is a good document | an edit by hand: the next revision, made by `kv` |
 //! | another text that is none | broken by hand: it is left there, told, and the last row stays in force |
 //!
+//! A good edit by hand that names a target which is not configured stands, for a target may have gone
+//! since; operators are told that it does nothing ([`change::strangers`]).
+//!
 //! A good edit by hand is in force for readers as soon as KV shows it, before it has its revision. An
 //! exact older document put back by hand cannot be told from an old value and is overwritten: that is
 //! what restore is for.
@@ -54,4 +57,4 @@ mod text;
 pub use cron::tick;
 pub use http::{Route, parse, run};
 pub use present::{Present, overlay};
-pub use readers::{in_force, problem};
+pub use readers::{Odd, in_force, odd};
