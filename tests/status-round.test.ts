@@ -196,7 +196,7 @@ test("how many failures mean offline is configured, and counted where nothing is
   ];
   const system = await start({ status: { targets, KV_WRITES_PER_DAY: 500 } });
   try {
-    const { STATUS_KV: kv } = await system.env("status");
+    const { STATUS_KV: kv, STATUS_DB: db } = await system.env("status");
     const states = async (id: string) => (await read(system, id)).state;
     await cron(system);
     await server.close();
@@ -220,6 +220,19 @@ test("how many failures mean offline is configured, and counted where nothing is
     await cron(system);
     assert.deepEqual(await stored(system), kept);
     assert.equal(await states("once"), "offline");
+    // So it does where only the database knows, for KV shows a write late.
+    const counted = () => db.prepare("SELECT count FROM kv_writes").first<{ count: number }>();
+    assert.deepEqual(await counted(), { count: 4 });
+    await db.prepare("UPDATE kv_writes SET count = 500").run();
+    kept.writes.count = 4;
+    await kv.put("status", JSON.stringify(kept));
+    await cron(system);
+    assert.deepEqual(await stored(system), kept);
+    // Without the database what KV says is enough.
+    await db.prepare("ALTER TABLE kv_writes RENAME TO away").run();
+    await cron(system);
+    assert.equal((await stored(system)).writes.count, 5);
+    assert.equal(await states("once"), "online");
     await again.close();
   } finally {
     await system.close();

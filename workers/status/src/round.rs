@@ -20,7 +20,7 @@ use worker::Env;
 use crate::{
     allowance::Allowance,
     doh::Doh,
-    governor,
+    governor, ledger,
     memory::{Memory, Stored},
     news::{self, News},
     observe::{Outcome, observe},
@@ -42,6 +42,7 @@ pub async fn run(env: &Env, config: &StatusConfig) -> Result<Rc<Seen>, Failure> 
     let known = memory.stored.take().filter(|stored| stored.text == text);
     let stored = known.unwrap_or_else(|| Rc::new(read(text, config)));
     let (dns, so_far) = memory.joined(stored.dns.clone(), stored.writes);
+    let remembers = memory.is_of_last_run(clock::now());
     let (new, dns) = ping_all(config, &stored.targets, &memory, dns).await;
 
     let news = if stored.is_whole {
@@ -51,8 +52,12 @@ pub async fn run(env: &Env, config: &StatusConfig) -> Result<Rc<Seen>, Failure> 
     };
     let oldest = stored.targets.values().map(|seen| seen.retrieved_at).min();
     let due = governor::decide(news, oldest, so_far, config.kv_writes_per_day, clock::now());
-    let writes = due.or(so_far);
-    let (targets, dns, stored) = match due {
+    let granted = match due {
+        Some(due) => governor::granted(due, ledger::count(env, &due).await, remembers),
+        None => None,
+    };
+    let writes = granted.or(so_far);
+    let (targets, dns, stored) = match granted {
         Some(_) => write(&store, new, dns, writes, stored).await,
         None => (Rc::new(new), dns, stored),
     };
