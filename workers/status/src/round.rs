@@ -2,8 +2,8 @@
 //!
 //! Running it twice does no harm: it only ever replaces what was seen by what is seen now. Each
 //! target does one thing at a time, a question to DNS or a connection, and six of them are at it:
-//! so no more than six connections are open. Those that did not answer last time come last, so that
-//! they delay nobody.
+//! so no more than six connections are open. Those that last time made it wait for an answer or for a
+//! pong come last, so that they delay nobody.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -128,8 +128,8 @@ async fn ping_all(
     dns: Cache,
 ) -> (Seen, Cache) {
     let previous = |id: &TargetId| memory.newest(id, stored.get(id));
-    let failed = |target: &&Target| previous(&target.id).is_some_and(|seen| seen.failures > 0);
-    let (last, first): (Vec<&Target>, Vec<&Target>) = config.targets.iter().partition(failed);
+    let waits = |target: &&Target| previous(&target.id).is_some_and(made_it_wait);
+    let (last, first): (Vec<&Target>, Vec<&Target>) = config.targets.iter().partition(waits);
 
     let doh = Doh::new(config);
     let allowance = Allowance::beside(&config.targets);
@@ -152,6 +152,13 @@ async fn ping_all(
         .collect()
         .await;
     (new, resolver.into_cache())
+}
+
+/// Whether a ping may have lasted as long as it may. A server that never pongs holds its place for all
+/// of the time-out, too.
+fn made_it_wait(seen: &Observation) -> bool {
+    let answered = seen.answer.as_ref().filter(|_| seen.failures == 0);
+    answered.is_none_or(|answer| answer.latency_ms.pong.is_none())
 }
 
 /// The observation that a ping leads to. A change of state is logged, since that is what an
@@ -202,6 +209,19 @@ mod tests {
 
     use super::*;
     use crate::observe::tests::{answered_at, target};
+
+    #[test]
+    fn who_made_a_run_wait_comes_last_in_the_next() {
+        let good = answered_at(0);
+        assert!(!made_it_wait(&good));
+        let mut failed = good.clone();
+        failed.failures = 1;
+        let mut without_pong = good;
+        if let Some(answer) = &mut without_pong.answer {
+            answer.latency_ms.pong = None;
+        }
+        assert!(made_it_wait(&failed) && made_it_wait(&without_pong));
+    }
 
     #[test]
     fn a_change_of_state_is_one_line_with_its_reason() {
