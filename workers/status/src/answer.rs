@@ -6,7 +6,7 @@
 
 use minecraft::{
     clean::{self, ServerStatus},
-    text::{HexColors, Style, Text},
+    text::{Style, Text},
 };
 use types::status::{Answer, Latency, Motd, Player, Players, Version};
 
@@ -88,7 +88,7 @@ fn player(player: &clean::Player, styles: &mut usize) -> Player {
 }
 
 fn raw(text: &Text) -> String {
-    text.to_legacy(HexColors::Exact)
+    text.to_legacy()
 }
 
 /// The first characters, in their styles as long as there are any left.

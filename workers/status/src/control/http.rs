@@ -344,7 +344,7 @@ async fn preview(request: &Request, env: &Env, config: &StatusConfig) -> Result<
     let now = clock::now();
     let mut text = effective::filled(&source, &document, &query.target.id, seen.as_ref(), now);
     if query.protocol.is_some_and(super::formats::is_old) {
-        text = text::downsampled(&text);
+        text = text.downsampled();
     }
     let errors = text::problems(&source, MAX_LINES)
         .into_iter()

@@ -7,7 +7,7 @@
 
 use minecraft::{
     favicon::Favicon,
-    text::{HexColors, MiniMessageError, Style, Text},
+    text::{MiniMessageError, Style, Text},
 };
 use types::{
     control::{Invalid, MAX_LINES, Rendered, Settings},
@@ -108,7 +108,7 @@ fn check_icon(icon: &str) -> Result<(), Invalid> {
 /// The text in every form but ANSI.
 pub fn rendered(text: &Text) -> Rendered {
     Rendered {
-        raw: text.to_legacy(HexColors::Exact),
+        raw: text.to_legacy(),
         clean: text.to_plain(),
         html: text.to_html(),
         minimessage: text.to_minimessage(),
@@ -120,26 +120,11 @@ pub fn rendered(text: &Text) -> Rendered {
 /// The text as the MOTD of a status.
 pub fn motd(text: &Text) -> Motd {
     Motd {
-        raw: text.to_legacy(HexColors::Exact),
+        raw: text.to_legacy(),
         clean: text.to_plain(),
         html: text.to_html(),
         minimessage: text.to_minimessage(),
     }
-}
-
-/// The text for clients that know sixteen colours.
-pub fn downsampled(text: &Text) -> Text {
-    let mut out = Text::default();
-    for run in text.runs() {
-        let style = match run.style().color {
-            Some(color) => run
-                .style()
-                .colored(minecraft::text::Color::Named(color.nearest())),
-            None => run.style(),
-        };
-        out.push(run.text(), style);
-    }
-    out
 }
 
 fn append(to: &mut Text, text: &Text) {
