@@ -125,12 +125,14 @@ async fn in_force(
         Snapshot::latest(env, config),
     )
     .await;
-    let snapshot = snapshot?;
+    // What is wanted holds whatever was seen: without KV the document comes from D1.
+    let seen = snapshot
+        .ok()
+        .and_then(|snapshot| snapshot.seen(query.target));
     let now = clock::now();
     if let Some(report) = report {
         reports::keep(env, report, now).await;
     }
-    let seen = snapshot.seen(query.target);
     let asked = Asked {
         document: &document,
         target: &query.target.id,

@@ -69,17 +69,16 @@ pub struct Cells {
     seen_at: i64,
 }
 
-/// KV and D1.
-pub struct Platform {
-    kv: Entry<Document>,
+/// KV and D1; what is in D1 can be read without KV.
+pub struct Platform<'a> {
+    env: &'a Env,
     db: D1Database,
 }
 
-impl Platform {
-    pub fn new(env: &Env) -> Result<Self, Failure> {
-        let kv = entry(env)?;
+impl<'a> Platform<'a> {
+    pub fn new(env: &'a Env) -> Result<Self, Failure> {
         let db = env.d1(DB).map_err(|error| failed(&error))?;
-        Ok(Self { kv, db })
+        Ok(Self { env, db })
     }
 
     /// Up to `limit` revisions, newest first, older than `before`.
@@ -148,7 +147,7 @@ impl Platform {
     }
 }
 
-impl Book for Platform {
+impl Book for Platform<'_> {
     async fn last(&self) -> Result<Option<Row>, Failure> {
         let rows = self.rows(LAST, &[]).await?;
         Ok(rows.into_iter().next().map(|row| Row {
@@ -184,11 +183,11 @@ impl Book for Platform {
     }
 
     async fn held(&self) -> Result<Option<String>, Failure> {
-        self.kv.read_text().await
+        held_by(self.env).await
     }
 
     async fn hold(&self, text: &str) -> Result<(), Failure> {
-        self.kv.write_text(text).await?;
+        entry(self.env)?.write_text(text).await?;
         readers::remember(text);
         snapshot::forget();
         Ok(())
