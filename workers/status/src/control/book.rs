@@ -19,7 +19,7 @@ const WRITES: usize = 3;
 /// KV takes one write a second of a key; in milliseconds.
 const PAUSE_MS: u64 = 1100;
 /// Who changed what was changed by hand in KV.
-const BY_HAND: &str = "kv";
+pub const BY_HAND: &str = "kv";
 
 /// A revision as it stands in the book.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,8 +128,8 @@ async fn looked(book: &impl Book, now: Timestamp) -> Result<(Current, bool), Fai
             .is_none_or(|last| now - last.at > SETTLED_SECONDS);
         let last = last.map_or_else(|| Ok(Current::first()), Current::of)?;
         let Some(held) = held else {
-            let lost = settled && last.document.revision > 0;
-            return Ok((last, lost));
+            let is_gone = settled && last.document.revision > 0;
+            return Ok((last, is_gone));
         };
         if held == last.text {
             return Ok((last, false));
