@@ -21,6 +21,7 @@ use worker::{Env, Method, Request, Response};
 use super::{
     book::{self, Book as _, Current},
     change::{self, Refused},
+    cron,
     drift::drift,
     effective,
     formats::{Asked, Format},
@@ -207,6 +208,7 @@ async fn make(
         may(author, &last.document, &wanted)?;
         Ok(wanted)
     };
+    distinct(&author.name)?;
     let platform = Platform::new(env)?;
     let made = book::change(&platform, &author.name, clock::now(), checked).await?;
     shown(request, config, made)
@@ -223,6 +225,15 @@ fn operator(request: &Request, env: &Env) -> Result<TokenEntry, Failure> {
     let resource = narrowed.and_then(|scope| scope.resource.as_deref());
     auth::allow(&entry, Action::StatusWrite, resource)?;
     Ok(entry)
+}
+
+/// A token by the name of what is no token would not be told from it in the history.
+fn distinct(name: &str) -> Result<(), Failure> {
+    if [book::BY_HAND, cron::BY_SCHEDULE].contains(&name) {
+        let detail = format!("{name} is no token in the history; give this token another name");
+        return Err(Failure::new(Code::Forbidden, detail));
+    }
+    Ok(())
 }
 
 /// Whether a token may make this of that.

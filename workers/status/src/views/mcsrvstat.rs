@@ -216,7 +216,7 @@ fn lines(text: &Text) -> Lines {
             }
         }
     }
-    let raw = lines.iter().map(|line| line.to_legacy());
+    let raw = lines.iter().map(Text::to_legacy);
     Lines {
         raw: raw.collect(),
         clean: lines.iter().map(Text::to_plain).collect(),
