@@ -88,7 +88,8 @@ describe("docs/velocity.md", { timeout: TIMEOUT }, () => {
 
     // The configuration names the icon and does not hold it.
     const png = Buffer.from(FAVICON.slice(FAVICON.indexOf(",") + 1), "base64");
-    for (const icon of [png, Buffer.concat([png, Buffer.of(0)])]) {
+    const other = Buffer.concat([png.subarray(0, -12), Buffer.from("\0\0\0\u0001tEXta\0\0\0\0", "latin1"), png.subarray(-12)]);
+    for (const icon of [png, other]) {
       const uri = `data:image/png;base64,${icon.toString("base64")}`;
       await put({ motd: { entries: [{ lines: ["one"] }] }, icon: uri });
       assert.deepEqual(await follow(), ["minimotd reload^M"]);

@@ -122,6 +122,34 @@ describe("KV", { timeout: TIMEOUT }, () => {
     assert.deepEqual(JSON.parse((await kv.get("control")) ?? ""), good);
     assert.equal((await document()).problem, undefined);
   });
+
+  test("that names a target which is not there by hand is in force, and that part of it is told", async () => {
+    await put(motd("by token"));
+    await kv.put("control", JSON.stringify({ ...motd("by hand"), targets: { loby: motd("never shown") } }));
+    assert.equal(await clean(), "by hand");
+    const { warnings, ...taken } = await document();
+    const told = [{ at: "targets.loby", message: "there is no such target; there are main" }];
+    assert.deepEqual([warnings, taken.updated_by], [told, "kv"]);
+    const health = async () => {
+      const response = await system.status.fetch("http://status.test/api/health");
+      const { checks } = (await response.json()) as any;
+      return checks["control:document"][0];
+    };
+    const check = await health();
+    assert.equal(check.status, "warn");
+    assert.match(check.output, /does nothing: targets\.loby: there is no such target/);
+    // What was shown can be sent back; the part that does nothing goes by a null.
+    const sent = await put({ ...taken, warnings });
+    assert.deepEqual([sent.revision, sent.warnings], [taken.revision, told]);
+    const mended = await send("PATCH", "/api/control", '{"targets":{"loby":null}}');
+    assert.equal(mended.json().warnings, undefined);
+    assert.equal((await health()).status, "pass");
+    // A revision that names it is restored all the same.
+    const restored = await send("POST", "/api/control/restore", JSON.stringify({ revision: taken.revision }));
+    assert.equal(restored.status, 200, restored.text);
+    assert.deepEqual([restored.json().warnings, restored.json().targets], [told, taken.targets]);
+    await send("PATCH", "/api/control", '{"targets":null}');
+  });
 });
 
 describe("D1 that fails", { timeout: TIMEOUT }, () => {

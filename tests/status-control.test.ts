@@ -350,6 +350,15 @@ describe("a proxy", { timeout: TIMEOUT }, () => {
     for (let n = 0; n < 40; n += 1) await report(`x${n}`, 1);
     seen = (await ask("/api/control/proxies")).json();
     assert.equal(seen.proxies.length, 20);
+    // Once one of them was silent for a while, a new one takes its place; those that report stay.
+    const names = async () => (await ask("/api/control/proxies")).json().proxies.map(({ name }: any) => name);
+    await report("eu-9", revision);
+    assert.ok(!(await names()).includes("eu-9"));
+    await STATUS_DB.prepare("UPDATE proxies SET seen_at = seen_at - 901 WHERE name LIKE 'x%'").run();
+    for (const name of ["eu-9", "eu-10"]) await report(name, revision);
+    const now = await names();
+    assert.equal(now.length, 20);
+    for (const name of ["eu-1", "eu-2", "eu-9", "eu-10"]) assert.ok(now.includes(name), name);
 
     for (const headers of [
       { "X-Applied-Revision": "1" },

@@ -196,7 +196,7 @@ test("how many failures mean offline is configured, and counted where nothing is
   ];
   const system = await start({ status: { targets, KV_WRITES_PER_DAY: 500 } });
   try {
-    const { STATUS_KV: kv } = await system.env("status");
+    const { STATUS_KV: kv, STATUS_DB: db } = await system.env("status");
     const states = async (id: string) => (await read(system, id)).state;
     await cron(system);
     await server.close();
@@ -210,17 +210,27 @@ test("how many failures mean offline is configured, and counted where nothing is
       ["offline", "degraded"],
       ["offline", "offline"],
     ]);
-    // The day's budget is used up: what is stored stays, and says itself how often it was written.
+    // The day's budget is used up: what is stored stays. The database knows it, for KV shows a write late.
     const kept = await stored(system);
     assert.equal(kept.writes.count, 4);
     assert.match(kept.writes.day, /T00:00:00Z$/);
-    kept.writes.count = 500;
-    await kv.put("status", JSON.stringify(kept));
+    assert.deepEqual(await db.prepare("SELECT count FROM kv_writes").first<{ count: number }>(), { count: 4 });
+    await db.prepare("UPDATE kv_writes SET count = 500").run();
     const again = await minecraft({}, server.port);
     await cron(system);
     assert.deepEqual(await stored(system), kept);
     assert.equal(await states("once"), "offline");
+    // Without the database what KV says is enough, and it says itself how often it was written.
+    await db.prepare("ALTER TABLE kv_writes RENAME TO away").run();
+    await cron(system);
+    const after = await stored(system);
+    assert.deepEqual([after.writes.count, await states("once")], [5, "online"]);
+    after.writes.count = 500;
+    await kv.put("status", JSON.stringify(after));
     await again.close();
+    await cron(system);
+    assert.deepEqual(await stored(system), after);
+    assert.equal(await states("once"), "online");
   } finally {
     await system.close();
     await server.close();

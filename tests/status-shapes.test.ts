@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inflateSync } from "node:zlib";
 import { type System, start } from "./support/harness.ts";
 import { FAVICON, type MinecraftPeer, PLAYERS, PROTOCOL, VERSION, minecraft } from "./support/minecraft.ts";
-import { mismatches, schema } from "./support/shapes.ts";
+import { mismatches, schema, shapeOf } from "./support/shapes.ts";
 import { closedPort } from "./support/tcp.ts";
 
 const V2 = schema("mcstatus-v2.json");
@@ -84,6 +84,16 @@ describe("a server that is up", () => {
   after(async () => {
     await system?.close();
     await server?.close();
+  });
+
+  test("has those shapes in openapi.json, too", async () => {
+    const { paths, components } = await read(system, "/openapi.json");
+    for (const [path, { online, offline }] of [["/v2/status/java/{address}", V2], ["/3/{address}", V3]] as const) {
+      const { $ref } = paths[path].get.responses["200"].content["application/json"].schema;
+      const said = components.schemas[$ref.split("/").at(-1)];
+      assert.deepEqual(shapeOf(said), [online, offline], path);
+      assert.deepEqual(said.oneOf.map((one: any) => one.properties.online.const), [true, false], path);
+    }
   });
 
   test("has mcstatus.io's shape", async () => {
@@ -300,6 +310,9 @@ describe("a server that is up", () => {
       assert.deepEqual(await icon(favicon), made, JSON.stringify(favicon));
     }
     assert.deepEqual(await icon(FAVICON), png);
+    // What comes behind the image is no part of it, here and in the status.
+    assert.deepEqual(await icon(uri(Buffer.concat([png, Buffer.from("<script>")]))), png);
+    assert.equal(((await (await get(system, "/api/status/main")).json()) as any).icon, FAVICON);
     assert.deepEqual(Buffer.from(await (await get(system, "/icon/gone")).arrayBuffer()), made);
     assert.equal((await get(system, "/icon/nobody")).status, 404);
     server.say(STATUS);

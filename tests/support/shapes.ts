@@ -40,6 +40,17 @@ export function mismatches(value: unknown, schema: Schema, path = ""): string[] 
   return found;
 }
 
+/** The schema of `fixtures/shapes` that says the same as one of `openapi.json`; every object in it is closed. */
+export function shapeOf(schema: any): Schema {
+  if (schema.oneOf !== undefined) return schema.oneOf.map(shapeOf);
+  if (schema.type === "array") return [[shapeOf(schema.items)]];
+  if (schema.type !== "object") return [schema.type].flat().join("|");
+  if (schema.additionalProperties !== false) throw new Error(`${JSON.stringify(schema)} is open`);
+  const required: string[] = schema.required ?? [];
+  const member = ([key, inner]: [string, unknown]) => [required.includes(key) ? key : `${key}?`, shapeOf(inner)];
+  return Object.fromEntries(Object.entries(schema.properties).map((entry) => member(entry)));
+}
+
 function typeOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "list";

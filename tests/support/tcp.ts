@@ -163,6 +163,25 @@ export function sendsAndCloses(bytes: Buffer): Behaviour {
   };
 }
 
+/**
+ * Claims a status of so many bytes, which is a legal length, and sends the base64 of its favicon without end: as fast as it is
+ * read, or a piece in each `everyMs`. `sent` hears of each piece that left.
+ */
+export function endlessFavicon(length: number, sent: (bytes: number) => void, everyMs = 0): Behaviour {
+  const text = Buffer.concat([varint(0), varint(length), Buffer.from('{"favicon":"data:image/png;base64,')]);
+  const piece = Buffer.alloc(everyMs > 0 ? 64 : 64 * 1024, "A");
+  return (socket) => {
+    socket.once("data", async () => {
+      socket.write(Buffer.concat([varint(varint(0).length + varint(length).length + length), text]));
+      while (!socket.destroyed) {
+        const taken = socket.write(piece, () => sent(piece.length));
+        if (everyMs > 0) await new Promise((resolve) => setTimeout(resolve, everyMs));
+        else if (!taken) await Promise.race([once(socket, "drain"), once(socket, "close")]).catch(() => {});
+      }
+    });
+  };
+}
+
 /** No VarInt begins like this: it would be longer than five bytes. */
 export const NO_FRAME = Buffer.from("ffffffffffffffff00c0ffee", "hex");
 /** A frame of 2 GiB less one byte. */

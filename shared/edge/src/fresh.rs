@@ -1,6 +1,7 @@
 //! What an instance remembers for some seconds of what it read: a burst of readers costs one read.
 //!
-//! While one reader reads anew, the others get what is there; none waits for another, which the
+//! While one reader reads anew, the others get what is there, as long as it is only just too old: in
+//! an instance that nobody asked for a while they read as well. None waits for another, which the
 //! platform forbids. A value that cannot be read anew stays in use, and its age shows.
 
 use std::{cell::RefCell, rc::Rc};
@@ -15,8 +16,12 @@ pub struct Fresh<T>(RefCell<Slot<T>>);
 #[derive(Debug)]
 struct Slot<T> {
     value: Option<Rc<T>>,
-    /// Until when it is used without a question, in milliseconds since the epoch.
+    /// When it was read, in milliseconds since the epoch.
+    read_at: i64,
+    /// Until when nobody else reads: the value is new, one reader reads, or one could not.
     until: i64,
+    /// Whether the last reader could not read.
+    failed: bool,
     /// Counts what was forgotten, so that a read which began before does not bring it back.
     forgotten: u32,
 }
@@ -32,7 +37,9 @@ impl<T> Default for Fresh<T> {
     fn default() -> Self {
         Self(RefCell::new(Slot {
             value: None,
+            read_at: i64::MIN,
             until: i64::MIN,
+            failed: false,
             forgotten: 0,
         }))
     }
@@ -48,7 +55,10 @@ impl<T> Fresh<T> {
     ) -> Result<Got<T, E>, E> {
         let (old, forgotten) = {
             let mut slot = self.0.borrow_mut();
-            if let Some(value) = slot.value.as_ref().filter(|_| now < slot.until) {
+            let age = now.saturating_sub(slot.read_at);
+            // Where reading failed there is nothing better, however old it is.
+            let is_good = slot.failed || age < keep_ms.saturating_add(CLAIM_MS);
+            if let Some(value) = slot.value.as_ref().filter(|_| is_good && now < slot.until) {
                 return Ok(Got {
                     value: Rc::clone(value),
                     error: None,
@@ -61,16 +71,22 @@ impl<T> Fresh<T> {
             (Ok(value), _) => {
                 let value = Rc::new(value);
                 let mut slot = self.0.borrow_mut();
-                if slot.forgotten == forgotten {
+                // Of several that read at once, the one that began last knows most.
+                if slot.forgotten == forgotten && slot.read_at <= now {
                     slot.value = Some(Rc::clone(&value));
+                    slot.read_at = now;
                     slot.until = now.saturating_add(keep_ms);
+                    slot.failed = false;
                 }
                 Ok(Got { value, error: None })
             }
-            (Err(error), Some(value)) => Ok(Got {
-                value,
-                error: Some(error),
-            }),
+            (Err(error), Some(value)) => {
+                self.0.borrow_mut().failed = true;
+                Ok(Got {
+                    value,
+                    error: Some(error),
+                })
+            }
             (Err(error), None) => Err(error),
         }
     }
@@ -84,6 +100,7 @@ impl<T> Fresh<T> {
     pub fn forget(&self) {
         let mut slot = self.0.borrow_mut();
         slot.value = None;
+        slot.read_at = i64::MIN;
         slot.forgotten = slot.forgotten.wrapping_add(1);
     }
 }
@@ -155,22 +172,48 @@ mod tests {
         assert_eq!(get(&cache, KEEP + 1 + CLAIM_MS, Ok(2)), (2, false));
     }
 
+    /// A read that goes on until it may end.
+    async fn slow(ready: &Cell<bool>) -> Result<u32, &'static str> {
+        poll_fn(|_| {
+            if ready.get() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        Ok(2)
+    }
+
+    #[test]
+    fn after_a_long_silence_nobody_gets_what_is_old() {
+        let cache = Fresh::default();
+        let (now, ready) = (10 * KEEP, Cell::new(false));
+        assert_eq!(get(&cache, 0, Ok(1)), (1, false));
+        let mut reading = Box::pin(cache.get(now, KEEP, async || slow(&ready).await));
+        assert!(reading.as_mut().now_or_never().is_none());
+        assert_eq!(get(&cache, now, Ok(3)), (3, false));
+        assert_eq!(get(&cache, now + 1, Ok(4)), (3, false));
+        ready.set(true);
+        assert_eq!(*block_on(reading).unwrap().value, 2);
+    }
+
+    #[test]
+    fn while_reading_fails_what_is_old_is_used_and_few_try() {
+        let cache = Fresh::default();
+        let now = 10 * KEEP;
+        assert_eq!(get(&cache, 0, Ok(1)), (1, false));
+        assert_eq!(get(&cache, now, Err("KV")), (1, true));
+        assert_eq!(get(&cache, now + 1, Ok(2)), (1, false));
+        assert_eq!(get(&cache, now + CLAIM_MS, Ok(2)), (2, false));
+    }
+
     #[test]
     fn while_one_reads_anew_the_others_get_what_is_there() {
         let cache = Fresh::default();
         assert_eq!(get(&cache, 0, Ok(1)), (1, false));
         let ready = Cell::new(false);
-        let slow = async || {
-            poll_fn(|_| {
-                if ready.get() {
-                    Poll::Ready(())
-                } else {
-                    Poll::Pending
-                }
-            })
-            .await;
-            Ok::<_, &str>(2)
-        };
+        let slow = async || slow(&ready).await;
         let mut reading = Box::pin(cache.get(KEEP, KEEP, slow));
         assert!(reading.as_mut().now_or_never().is_none());
         assert_eq!(get(&cache, KEEP + 1, Ok(3)), (1, false));

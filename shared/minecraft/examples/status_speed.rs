@@ -3,10 +3,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use minecraft::{
-    clean::ServerStatus,
-    text::{HexColors, Text},
-};
+use minecraft::{clean::ServerStatus, text::Text};
 use serde_json::{Value, json};
 
 const SIZE: usize = 64 * 1024;
@@ -38,7 +35,7 @@ fn render(text: &Text) -> usize {
     text.to_plain().len()
         + text.to_html().len()
         + text.to_minimessage().len()
-        + text.to_legacy(HexColors::Exact).len()
+        + text.to_legacy().len()
 }
 
 /// Millions of bytes of the response a second.

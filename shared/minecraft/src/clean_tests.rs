@@ -1,7 +1,6 @@
 //! Status JSON: a captured one, odd ones, hostile ones.
 
 use super::*;
-use crate::text::HexColors;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -30,10 +29,10 @@ fn a_captured_status_is_read_in_full() {
         "8667ba71-b85a-4004-af54-457a9734eed7"
     );
     assert_eq!(steve.name.to_plain(), "Steve");
-    assert_eq!(line.name.to_legacy(HexColors::Exact), "§7and one more");
+    assert_eq!(line.name.to_legacy(), "§7and one more");
     assert_eq!(status.motd.to_plain(), "genkan\na warm entrance");
     assert_eq!(
-        status.motd.to_legacy(HexColors::Exact),
+        status.motd.to_legacy(),
         "§6§lgenkan§r\n§x§b§2§3§a§4§8a warm §r§oentrance"
     );
     assert_eq!(&status.favicon.unwrap().png()[12..16], b"IHDR");

@@ -1,7 +1,8 @@
 //! What one run of the cron may still ask of the network.
 //!
-//! A run has 50 requests in the free plan, and what goes beyond fails. Each target's ping comes
-//! first; questions to DNS, second tries and legacy pings share the rest.
+//! A run has 50 requests to the outside in the free plan, and what goes beyond fails. (Calls of KV and D1
+//! are to Cloudflare's own services and have a limit of their own, 1,000; D1's queries have 50.) Each
+//! target's ping comes first; questions to DNS, second tries and legacy pings share the rest.
 
 use std::cell::Cell;
 

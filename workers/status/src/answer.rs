@@ -6,7 +6,7 @@
 
 use minecraft::{
     clean::{self, ServerStatus},
-    text::{HexColors, Style, Text},
+    text::{Style, Text},
 };
 use types::status::{Answer, Latency, Motd, Player, Players, Version};
 
@@ -88,7 +88,7 @@ fn player(player: &clean::Player, styles: &mut usize) -> Player {
 }
 
 fn raw(text: &Text) -> String {
-    text.to_legacy(HexColors::Exact)
+    text.to_legacy()
 }
 
 /// The first characters, in their styles as long as there are any left.
@@ -114,6 +114,7 @@ fn shortened(text: &Text, chars: usize, styles: &mut usize) -> Text {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -206,6 +207,14 @@ mod tests {
         assert_eq!(styles, 0);
     }
 
+    /// A favicon as large as one may be.
+    fn largest() -> Vec<u8> {
+        let (head, end) = crate::views::icon::DEFAULT.split_at(33);
+        let fill = minecraft::favicon::MAX_BYTES - head.len() - end.len() - 12;
+        let length = u32::try_from(fill).unwrap().to_be_bytes();
+        [head, &length, b"tEXt", &vec![b'a'; fill + 4], end].concat()
+    }
+
     #[test]
     fn twenty_answers_of_the_worst_kind_fit_in_one_kv_value() {
         let per_letter = |letters: usize| -> Value {
@@ -216,8 +225,8 @@ mod tests {
         let name = "§a\u{1}§b\u{1}".repeat(NAME_CHARS);
         let sample = vec![json!({"name": name, "id": "069a79f4-44e9-4726-a5be-fca90e38aaf5"}); 110];
         let icon = format!(
-            "data:image/png;base64,iVBORw0KGgoA{}",
-            "AAAA".repeat(21_800)
+            "data:image/png;base64,{}",
+            BASE64_STANDARD.encode(largest())
         );
         let answer = read(&json!({
             "version": {"name": name}, "players": {"sample": sample}, "favicon": icon,

@@ -15,7 +15,12 @@
 //!        00:00 UTC                   24:00
 //! ```
 //!
-//! State: how many writes the day has seen (`Writes`), which is a part of what is written.
+//! State: how many writes the day has seen (`Writes`), which is a part of what is written. But KV shows a
+//! write a minute late, and an instance that has just begun would count one twice as one. So each write
+//! that is due is counted in the database first, where the count is certain (`ledger`). While that is
+//! silent, an instance that does not remember the last run counts its write as two: KV may not show the
+//! last one. (Not covered: a database that comes and goes by the minute, under instances that never live
+//! for two runs.)
 
 use types::{Timestamp, status::Writes};
 
@@ -33,7 +38,27 @@ const DAY_SECONDS: i64 = 24 * 3600;
 const BURST: i64 = 15;
 const RESERVE: i64 = 20;
 
-/// The day's count with one more write, when there is to be one.
+/// A write that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// The day's count with it, as far as is known here.
+    pub writes: Writes,
+    /// The most writes that the day may have had by now.
+    pub limit: u32,
+}
+
+/// What the database says of a write that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// The day's count with it.
+    Now(u32),
+    /// The day has had its limit already.
+    Spent,
+    /// It does not answer.
+    Unknown,
+}
+
+/// The write that is to be made, if there is to be one; `ledger` has the last word.
 ///
 /// `oldest` is when the oldest observation that is stored was made.
 pub fn decide(
@@ -42,7 +67,7 @@ pub fn decide(
     so_far: Option<Writes>,
     budget: u32,
     now: Timestamp,
-) -> Option<Writes> {
+) -> Option<Due> {
     let heartbeat = oldest.is_none_or(|oldest| is_old(oldest, now));
     let Writes { day, count } = today(so_far, now);
     let (line, most) = allowed(budget, now - day);
@@ -52,10 +77,23 @@ pub fn decide(
         News::Detail => line,
         News::Nothing => return None,
     };
-    (count < limit).then_some(Writes {
+    let writes = Writes {
         day,
         count: count + 1,
-    })
+    };
+    (count < limit).then_some(Due { writes, limit })
+}
+
+/// The day's count with a write that is due, if it may be made. `remembers` is whether this instance
+/// made the last run, too.
+pub fn granted(due: Due, counted: Counted, remembers: bool) -> Option<Writes> {
+    let Writes { day, count } = due.writes;
+    let count = match counted {
+        Counted::Now(count) => count,
+        Counted::Spent => return None,
+        Counted::Unknown => count + u32::from(!remembers),
+    };
+    (count <= due.limit).then_some(Writes { day, count })
 }
 
 /// Whether it would be too old if it were left until the next run; or was never true, being from

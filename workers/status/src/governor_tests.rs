@@ -42,7 +42,7 @@ fn simulate(minutes: i64, budget: u32, mut news_at: impl FnMut(i64) -> News) -> 
         };
         let (oldest, so_far) = stored.unzip();
         report.oldest = report.oldest.max(oldest.map_or(0, |oldest| now - oldest));
-        let Some(writes) = decide(news, oldest, so_far, budget, now) else {
+        let Some(Due { writes, .. }) = decide(news, oldest, so_far, budget, now) else {
             continue;
         };
         let waited = |since: &mut Option<Timestamp>| since.take().map_or(0, |since| now - since);
@@ -152,7 +152,7 @@ fn the_count_is_that_of_the_day_in_utc() {
     let write = |now| decide(News::State, Some(now), spent, BUDGET, now);
     assert_eq!(write(midnight.plus_seconds(-1)), None);
     assert_eq!(
-        write(midnight),
+        write(midnight).map(|due| due.writes),
         Some(Writes {
             day: midnight,
             count: 1
@@ -191,6 +191,89 @@ fn of_two_counts_the_later_and_larger_is_believed() {
     assert_eq!(latest(None, None), None);
 }
 
+/// The row of the database (`ledger`).
+#[derive(Default)]
+struct Row(Option<Writes>);
+
+impl Row {
+    fn count(&mut self, Due { writes, limit }: Due) -> Counted {
+        let count = match self.0 {
+            Some(known) if known.day > writes.day => return Counted::Spent,
+            Some(known) if known.day == writes.day && known.count >= limit => {
+                return Counted::Spent;
+            }
+            Some(known) if known.day == writes.day => writes.count.max(known.count + 1),
+            _ => writes.count,
+        };
+        self.0 = Some(Writes { count, ..writes });
+        Counted::Now(count)
+    }
+}
+
+/// Days of a cron whose every run is in a new instance, over a KV that shows it the write before the
+/// last, with news each minute: the writes of each day.
+fn late(days: i64, budget: u32, answers: impl Fn(i64) -> bool) -> Vec<u32> {
+    let (mut row, mut written) = (Row::default(), vec![None::<(Timestamp, Writes)>; 2]);
+    let mut of_day = vec![0; usize::try_from(days).unwrap()];
+    for minute in 0..days * 1440 {
+        let now = Timestamp::from_seconds(minute * 60);
+        let (oldest, so_far) = written[written.len() - 2].unzip();
+        let Some(due) = decide(News::State, oldest, so_far, budget, now) else {
+            continue;
+        };
+        let counted = if answers(minute) {
+            row.count(due)
+        } else {
+            Counted::Unknown
+        };
+        if let Some(writes) = granted(due, counted, false) {
+            written.push(Some((now, writes)));
+            of_day[usize::try_from(minute / 1440).unwrap()] += 1;
+        }
+    }
+    of_day
+}
+
+#[test]
+fn a_count_that_is_seen_a_write_late_does_not_exceed_the_budget() {
+    // From when on the database is silent, in minutes of each day.
+    for (name, silent_from) in [("always", 1440), ("never", 0), ("in the morning", 720)] {
+        let name = format!("the database answers {name}");
+        let answers = |minute: i64| minute % 1440 < silent_from;
+        for budget in [BUDGET, 500] {
+            let of_day = late(30, budget, answers);
+            println!("{name}, budget {budget}: {:?}", of_day.iter().max());
+            assert!(
+                of_day.iter().all(|&writes| writes <= budget),
+                "{name}: {of_day:?}"
+            );
+            assert!(
+                of_day.iter().all(|&writes| writes >= budget * 8 / 10),
+                "{name}: {of_day:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_the_database_says_counts_and_what_is_not_known_counts_double() {
+    let day = Timestamp::from_seconds(0);
+    let due = |count| Due {
+        writes: Writes { day, count },
+        limit: 10,
+    };
+    let count = |due, counted, remembers| {
+        let writes = granted(due, counted, remembers);
+        writes.map(|writes| writes.count)
+    };
+    assert_eq!(count(due(3), Counted::Now(7), false), Some(7));
+    assert_eq!(count(due(3), Counted::Spent, true), None);
+    assert_eq!(count(due(3), Counted::Unknown, true), Some(3));
+    assert_eq!(count(due(3), Counted::Unknown, false), Some(4));
+    assert_eq!(count(due(10), Counted::Unknown, true), Some(10));
+    assert_eq!(count(due(10), Counted::Unknown, false), None);
+}
+
 proptest! {
     #[test]
     fn no_day_of_any_server_exceeds_its_budget(
@@ -205,7 +288,7 @@ proptest! {
             let at = usize::try_from(minute).unwrap() % news.len();
             let news = [News::Nothing, News::Detail, News::State][usize::from(news[at])];
             let (oldest, so_far) = stored.unzip();
-            if let Some(writes) = decide(news, oldest, so_far, budget, now) {
+            if let Some(Due { writes, .. }) = decide(news, oldest, so_far, budget, now) {
                 stored = Some((now, writes));
                 *writes_of_day.entry(minute / 1440).or_insert(0) += 1;
             }

@@ -6,10 +6,11 @@
 
 use types::{
     Timestamp,
-    control::Invalid,
     health::{Check, Health, HealthStatus},
     status::Writes,
 };
+
+use crate::control::Odd;
 
 /// The cron runs each minute. As late as this a status is `stale`.
 const LATE_SECONDS: i64 = 300;
@@ -26,8 +27,8 @@ pub struct Kept {
     /// When the newest observation was made.
     pub retrieved_at: Option<Timestamp>,
     pub writes: Option<Writes>,
-    /// What is wrong with the control document that was put there by hand.
-    pub problem: Option<Invalid>,
+    /// What is wrong with the control document, as it may be after an edit by hand.
+    pub odd: Option<Odd>,
 }
 
 /// What D1 holds.
@@ -52,7 +53,7 @@ pub fn health(now: Timestamp, found: &Found, budget: u32) -> Health {
         ("status-db:responseTime", db(now, found.recorded)),
     ];
     if let Some(kept) = &found.kept {
-        checks.push(("control:document", document(now, kept.problem.as_ref())));
+        checks.push(("control:document", document(now, kept.odd.as_ref())));
         checks.push(("kv:writes", writes(now, kept.writes, budget)));
     }
     if found.kept.is_some() || found.recorded.is_some() {
@@ -84,13 +85,17 @@ fn silent(status: HealthStatus, what: &str) -> (HealthStatus, String) {
     (status, format!("{what}; the log says why"))
 }
 
-fn document(now: Timestamp, problem: Option<&Invalid>) -> Check {
-    let wrong = problem.map(|problem| {
-        let told: String = problem.to_string().chars().take(TOLD_CHARS).collect();
-        let output = format!(
-            "what KV holds is no control document, and the last good one stays in force: {told}"
-        );
-        (HealthStatus::Warn, output)
+fn document(now: Timestamp, odd: Option<&Odd>) -> Check {
+    let wrong = odd.map(|odd| {
+        let (what, told) = match odd {
+            Odd::Broken(told) => (
+                "what KV holds is no control document, and the last good one stays in force",
+                told,
+            ),
+            Odd::Stranger(told) => ("a part of the control document does nothing", told),
+        };
+        let told: String = told.to_string().chars().take(TOLD_CHARS).collect();
+        (HealthStatus::Warn, format!("{what}: {told}"))
     });
     Check::pass("control", "datastore", now).unless(wrong)
 }
@@ -130,6 +135,8 @@ fn cron(now: Timestamp, found: &Found) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use types::control::Invalid;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_255_200);
@@ -141,7 +148,7 @@ mod tests {
                 millis: 2,
                 retrieved_at: Some(NOW.plus_seconds(-200)),
                 writes: None,
-                problem: None,
+                odd: None,
             }),
             recorded: Some(Recorded {
                 millis: 3,
@@ -196,7 +203,7 @@ mod tests {
     fn a_broken_document_is_told_in_a_line() {
         let problem = Invalid::new("maintenance.enabled", "x".repeat(1000));
         let check = check(
-            &kept(|kept| kept.problem = Some(problem)),
+            &kept(|kept| kept.odd = Some(Odd::Broken(problem))),
             "control:document",
         );
         assert_eq!(check.status, HealthStatus::Warn);
@@ -206,6 +213,16 @@ mod tests {
             "{output}"
         );
         assert!(output.len() < 300);
+    }
+
+    #[test]
+    fn a_target_that_is_not_there_is_told() {
+        let stranger = Invalid::new("targets.loby", "there is no such target; there are lobby");
+        let found = kept(|kept| kept.odd = Some(Odd::Stranger(stranger)));
+        let check = check(&found, "control:document");
+        let expected = "a part of the control document does nothing: targets.loby: there is no such target; there are lobby";
+        assert_eq!(check.status, HealthStatus::Warn);
+        assert_eq!(check.output.unwrap(), expected);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use types::{
-    TargetId,
+    TargetId, Timestamp,
     status::{Observation, Writes},
 };
 
@@ -34,6 +34,9 @@ pub struct Stored {
     pub writes: Option<Writes>,
 }
 
+/// As old as this is what the last run saw; what an earlier one saw is older. In seconds.
+const LAST_RUN_SECONDS: i64 = 90;
+
 thread_local! {
     static LAST: RefCell<Memory> = RefCell::default();
 }
@@ -58,6 +61,12 @@ impl Memory {
         seen.max_by_key(|seen| seen.retrieved_at)
     }
 
+    /// Whether this instance made the last run, a minute ago.
+    pub fn is_of_last_run(&self, now: Timestamp) -> bool {
+        let mut seen = self.targets.values();
+        seen.any(|seen| now - seen.retrieved_at <= LAST_RUN_SECONDS)
+    }
+
     /// What DNS said and how often was written, with what is stored of that.
     pub fn joined(&self, dns: Cache, writes: Option<Writes>) -> (Cache, Option<Writes>) {
         let mut all = dns;
@@ -73,7 +82,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use types::{Timestamp, status::DnsAnswer};
+    use types::status::DnsAnswer;
 
     use super::*;
     use crate::observe::tests::answered_at;
@@ -100,6 +109,17 @@ mod tests {
         let nothing = Memory::default();
         assert_eq!(nothing.newest(&id, Some(&older)), Some(&older));
         assert_eq!(nothing.newest(&id, None), None);
+    }
+
+    #[test]
+    fn the_last_run_was_a_minute_ago() {
+        let memory = Memory {
+            targets: Rc::new([("main".parse().unwrap(), answered_at(0))].into()),
+            ..Memory::default()
+        };
+        let after = |seconds| memory.is_of_last_run(Timestamp::from_seconds(seconds));
+        assert_eq!([60, 80, 120].map(after), [true, true, false]);
+        assert!(!Memory::default().is_of_last_run(Timestamp::from_seconds(60)));
     }
 
     #[test]

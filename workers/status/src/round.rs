@@ -2,8 +2,8 @@
 //!
 //! Running it twice does no harm: it only ever replaces what was seen by what is seen now. Each
 //! target does one thing at a time, a question to DNS or a connection, and six of them are at it:
-//! so no more than six connections are open. Those that did not answer last time come last, so that
-//! they delay nobody.
+//! so no more than six connections are open. Those that last time made it wait for an answer or for a
+//! pong come last, so that they delay nobody.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -20,7 +20,7 @@ use worker::Env;
 use crate::{
     allowance::Allowance,
     doh::Doh,
-    governor,
+    governor, ledger,
     memory::{Memory, Stored},
     news::{self, News},
     observe::{Outcome, observe},
@@ -42,6 +42,7 @@ pub async fn run(env: &Env, config: &StatusConfig) -> Result<Rc<Seen>, Failure> 
     let known = memory.stored.take().filter(|stored| stored.text == text);
     let stored = known.unwrap_or_else(|| Rc::new(read(text, config)));
     let (dns, so_far) = memory.joined(stored.dns.clone(), stored.writes);
+    let remembers = memory.is_of_last_run(clock::now());
     let (new, dns) = ping_all(config, &stored.targets, &memory, dns).await;
 
     let news = if stored.is_whole {
@@ -51,8 +52,12 @@ pub async fn run(env: &Env, config: &StatusConfig) -> Result<Rc<Seen>, Failure> 
     };
     let oldest = stored.targets.values().map(|seen| seen.retrieved_at).min();
     let due = governor::decide(news, oldest, so_far, config.kv_writes_per_day, clock::now());
-    let writes = due.or(so_far);
-    let (targets, dns, stored) = match due {
+    let granted = match due {
+        Some(due) => governor::granted(due, ledger::count(env, &due).await, remembers),
+        None => None,
+    };
+    let writes = granted.or(so_far);
+    let (targets, dns, stored) = match granted {
         Some(_) => write(&store, new, dns, writes, stored).await,
         None => (Rc::new(new), dns, stored),
     };
@@ -123,8 +128,8 @@ async fn ping_all(
     dns: Cache,
 ) -> (Seen, Cache) {
     let previous = |id: &TargetId| memory.newest(id, stored.get(id));
-    let failed = |target: &&Target| previous(&target.id).is_some_and(|seen| seen.failures > 0);
-    let (last, first): (Vec<&Target>, Vec<&Target>) = config.targets.iter().partition(failed);
+    let waits = |target: &&Target| previous(&target.id).is_some_and(made_it_wait);
+    let (last, first): (Vec<&Target>, Vec<&Target>) = config.targets.iter().partition(waits);
 
     let doh = Doh::new(config);
     let allowance = Allowance::beside(&config.targets);
@@ -147,6 +152,13 @@ async fn ping_all(
         .collect()
         .await;
     (new, resolver.into_cache())
+}
+
+/// Whether a ping may have lasted as long as it may. A server that never pongs holds its place for all
+/// of the time-out, too.
+fn made_it_wait(seen: &Observation) -> bool {
+    let answered = seen.answer.as_ref().filter(|_| seen.failures == 0);
+    answered.is_none_or(|answer| answer.latency_ms.pong.is_none())
 }
 
 /// The observation that a ping leads to. A change of state is logged, since that is what an
@@ -197,6 +209,19 @@ mod tests {
 
     use super::*;
     use crate::observe::tests::{answered_at, target};
+
+    #[test]
+    fn who_made_a_run_wait_comes_last_in_the_next() {
+        let good = answered_at(0);
+        assert!(!made_it_wait(&good));
+        let mut failed = good.clone();
+        failed.failures = 1;
+        let mut without_pong = good;
+        if let Some(answer) = &mut without_pong.answer {
+            answer.latency_ms.pong = None;
+        }
+        assert!(made_it_wait(&failed) && made_it_wait(&without_pong));
+    }
 
     #[test]
     fn a_change_of_state_is_one_line_with_its_reason() {

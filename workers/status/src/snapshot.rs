@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, convert::Infallible, rc::Rc};
 
 use edge::{Failure, Fresh, clock, log};
 use types::{
-    Sha1, TargetId,
+    Code, Sha1, TargetId,
     config::{StatusConfig, Target},
     control::Document,
     status::Observation,
@@ -40,7 +40,8 @@ impl Snapshot {
     pub async fn latest(env: &Env, config: &StatusConfig) -> Result<Rc<Self>, Failure> {
         let cache = LATEST.with(Rc::clone);
         let read = async || Store::new(env).kept().await.map(Self::from);
-        let got = cache.get(clock::millis(), keep_ms(config), read).await?;
+        let got = cache.get(clock::millis(), keep_ms(config), read).await;
+        let got = got.map_err(silent)?;
         if let Some(failure) = got.error {
             log::warn("kv", &failure.into_message());
         }
@@ -53,6 +54,13 @@ impl Snapshot {
         let read = || store::read(&self.kept, target).map(Seen::of).map(Rc::new);
         parsed.entry(target.id.clone()).or_insert_with(read).clone()
     }
+}
+
+/// What is said of a KV that does not answer where nothing is known yet: it may answer the next time.
+fn silent(failure: Failure) -> Failure {
+    log::error("kv", &failure.into_message());
+    let detail = "the store of the last status does not answer; try again";
+    Failure::new(Code::Unavailable, detail).with_header("Retry-After", "10")
 }
 
 impl Seen {

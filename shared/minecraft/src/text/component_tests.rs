@@ -1,12 +1,11 @@
 //! Text components by table, by size and at random.
 
 use super::*;
-use crate::text::HexColors;
 use proptest::prelude::*;
 use serde_json::json;
 
 fn legacy(component: &Value) -> String {
-    Text::from_component(component).to_legacy(HexColors::Exact)
+    Text::from_component(component).to_legacy()
 }
 
 #[test]
@@ -254,7 +253,7 @@ proptest! {
     fn any_json_is_some_text(component in any_json()) {
         let text = Text::from_component(&component);
         prop_assert!(!text.to_plain().contains('§'));
-        prop_assert_eq!(Text::from_legacy(&text.to_legacy(HexColors::Exact)), text);
+        prop_assert_eq!(Text::from_legacy(&text.to_legacy()), text);
     }
 
     #[test]

@@ -9,15 +9,6 @@ use std::str::Chars;
 
 use super::{Color, Decoration, NamedColor, Style, Text};
 
-/// How [`Text::to_legacy`] writes an RGB colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HexColors {
-    /// As the nearest of the sixteen.
-    Nearest,
-    /// As `§x§r§r§g§g§b§b`.
-    Exact,
-}
-
 impl Text {
     /// Reads a `§` string.
     pub fn from_legacy(text: &str) -> Self {
@@ -39,20 +30,15 @@ impl Text {
         self.push(rest, style);
     }
 
-    /// Writes a `§` string, with no more codes than needed.
-    pub fn to_legacy(&self, hex: HexColors) -> String {
+    /// Writes a `§` string, with no more codes than needed; RGB as `§x§r§r§g§g§b§b`, for clients that know
+    /// sixteen colours alone see [`Text::downsampled`].
+    pub fn to_legacy(&self) -> String {
         let mut out = String::new();
         let mut current = Style::default();
         for run in self.runs() {
-            let style = match (run.style().color, hex) {
-                (Some(color), HexColors::Nearest) => {
-                    run.style().colored(Color::Named(color.nearest()))
-                }
-                _ => run.style(),
-            };
-            write_change(&mut out, current, style);
+            write_change(&mut out, current, run.style());
             out.push_str(run.text());
-            current = style;
+            current = run.style();
         }
         out
     }
@@ -127,7 +113,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn exact(text: &str) -> String {
-        Text::from_legacy(text).to_legacy(HexColors::Exact)
+        Text::from_legacy(text).to_legacy()
     }
 
     #[test]
@@ -171,14 +157,14 @@ mod tests {
     #[test]
     fn rgb_falls_back_to_the_nearest_of_the_sixteen() {
         let text = Text::from_legacy("§x§f§e§5§0§5§0§lhot§x§f§f§5§5§5§4red");
-        assert_eq!(text.to_legacy(HexColors::Nearest), "§c§lhot§cred");
+        assert_eq!(text.downsampled().to_legacy(), "§c§lhot§cred");
     }
 
     proptest! {
         #[test]
         fn text_and_style_survive_rendering(text in testing::text()) {
-            prop_assert_eq!(Text::from_legacy(&text.to_legacy(HexColors::Exact)), text.clone());
-            let nearest = Text::from_legacy(&text.to_legacy(HexColors::Nearest));
+            prop_assert_eq!(Text::from_legacy(&text.to_legacy()), text.clone());
+            let nearest = Text::from_legacy(&text.downsampled().to_legacy());
             prop_assert_eq!(nearest.to_plain(), text.to_plain());
         }
 

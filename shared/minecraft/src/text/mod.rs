@@ -18,7 +18,6 @@ mod style;
 #[cfg(test)]
 mod testing;
 
-pub use legacy::HexColors;
 pub use minimessage::{MAX_MINIMESSAGE, MAX_MINIMESSAGE_ERRORS, MiniMessageError};
 pub use style::{Color, Decoration, NamedColor, Style};
 
@@ -52,6 +51,18 @@ impl Text {
 
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
+    }
+
+    /// The text for clients that know sixteen colours: RGB becomes the nearest of them.
+    #[must_use]
+    pub fn downsampled(&self) -> Self {
+        let mut out = Self::default();
+        for run in &self.runs {
+            let color = run.style.color.map(|color| Color::Named(color.nearest()));
+            let style = color.map_or(run.style, |color| run.style.colored(color));
+            out.push(&run.text, style);
+        }
+        out
     }
 
     /// Appends literal characters; a `§` among them is left out, since it would be a code again once rendered.

@@ -14,8 +14,12 @@ pub const SETTLED_SECONDS: i64 = 90;
 pub const TAKEN_SECONDS: i64 = 600;
 /// How often a change begins again because another one was first.
 const ATTEMPTS: usize = 6;
+/// How often KV is written to until a write goes through.
+const WRITES: usize = 3;
+/// KV takes one write a second of a key; in milliseconds.
+const PAUSE_MS: u64 = 1100;
 /// Who changed what was changed by hand in KV.
-const BY_HAND: &str = "kv";
+pub const BY_HAND: &str = "kv";
 
 /// A revision as it stands in the book.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +54,9 @@ pub trait Book {
     async fn claim(&self, claim: &Claim) -> Result<bool, Failure>;
     /// What KV holds, as seen from here.
     async fn held(&self) -> Result<Option<String>, Failure>;
+    /// Writes it to KV, which refuses a second write within a second.
     async fn hold(&self, text: &str) -> Result<(), Failure>;
+    async fn wait(&self, millis: u64);
     /// Puts on the log what was found or survived.
     fn tell(&self, what: &str);
 }
@@ -105,6 +111,15 @@ pub fn read(text: &str) -> Result<Document, Invalid> {
 
 /// The last revision, after whatever was found in KV has been dealt with.
 pub async fn current(book: &impl Book, now: Timestamp) -> Result<Current, Failure> {
+    let (current, behind) = looked(book, now).await?;
+    if behind {
+        publish(book, &current).await;
+    }
+    Ok(current)
+}
+
+/// The last revision, once an edit by hand is one, and whether KV is to be given it.
+async fn looked(book: &impl Book, now: Timestamp) -> Result<(Current, bool), Failure> {
     for _ in 0..ATTEMPTS {
         let last = book.last().await?;
         let held = book.held().await?;
@@ -113,18 +128,16 @@ pub async fn current(book: &impl Book, now: Timestamp) -> Result<Current, Failur
             .is_none_or(|last| now - last.at > SETTLED_SECONDS);
         let last = last.map_or_else(|| Ok(Current::first()), Current::of)?;
         let Some(held) = held else {
-            if settled && last.document.revision > 0 {
-                repair(book, &last.text).await;
-            }
-            return Ok(last);
+            let is_gone = settled && last.document.revision > 0;
+            return Ok((last, is_gone));
         };
         if held == last.text {
-            return Ok(last);
+            return Ok((last, false));
         }
         let edited = match read(&held) {
             Err(problem) => {
                 let problem = Some(problem);
-                return Ok(Current { problem, ..last });
+                return Ok((Current { problem, ..last }, false));
             }
             Ok(edited) => edited,
         };
@@ -136,22 +149,19 @@ pub async fn current(book: &impl Book, now: Timestamp) -> Result<Current, Failur
                 .was_taken(&hash, now.plus_seconds(-TAKEN_SECONDS))
                 .await?;
         if old {
-            if settled {
-                repair(book, &last.text).await;
-            }
-            return Ok(last);
+            return Ok((last, settled));
         }
         if let Some(taken) = claim(book, &next, &last, Some(hash), now).await? {
             book.tell(&format!("an edit by hand is revision {}", next.revision));
-            repair(book, &taken.text).await;
-            return Ok(taken);
+            return Ok((taken, true));
         }
     }
     Err(busy())
 }
 
 /// Makes the next revision. `wish` makes a document of the last one, and is asked again when another
-/// change was first; a wish for what is there already changes nothing.
+/// change was first; a wish for what is there already changes nothing. KV is written once: what is
+/// published leaves nothing to repair.
 pub async fn change(
     book: &impl Book,
     by: &str,
@@ -159,11 +169,21 @@ pub async fn change(
     wish: impl Fn(&Current) -> Result<Document, Failure>,
 ) -> Result<Current, Failure> {
     for _ in 0..ATTEMPTS {
-        let last = current(book, now).await?;
-        let next = change::next(wish(&last)?, &last.document, by, now);
+        let (last, behind) = looked(book, now).await?;
+        let next = match wish(&last) {
+            Ok(wanted) => change::next(wanted, &last.document, by, now),
+            Err(refused) => {
+                if behind {
+                    publish(book, &last).await;
+                }
+                return Err(refused);
+            }
+        };
         if next.wants_same(&last.document) {
             if last.problem.is_some() {
-                book.hold(&last.text).await?;
+                write(book, &last).await?;
+            } else if behind {
+                publish(book, &last).await;
             }
             return Ok(Current {
                 problem: None,
@@ -203,21 +223,38 @@ async fn claim(
     Ok(book.claim(&claim).await?.then_some(made))
 }
 
-/// Writes a revision to KV, and over it any that was made meanwhile and may have been written before.
+/// Writes a revision to KV. That it fails is survived: the revision is made, and the cron writes it
+/// again.
 async fn publish(book: &impl Book, made: &Current) {
-    repair(book, &made.text).await;
-    match book.last().await {
-        Ok(Some(last)) if last.revision > made.document.revision => repair(book, &last.after).await,
-        Ok(_) => {}
-        Err(failure) => book.tell(&failure.into_message()),
+    if let Err(failure) = write(book, made).await {
+        book.tell(&failure.into_message());
     }
 }
 
-/// Writes to KV. That it fails is survived: the revision is made, and the cron writes it again.
-async fn repair(book: &impl Book, text: &str) {
-    if let Err(failure) = book.hold(text).await {
-        book.tell(&failure.into_message());
+/// Writes a revision to KV, and in its place or over it any that was made meanwhile and may have been
+/// written before. A refused write is tried again after a pause, by whoever made a revision: of two
+/// changes in a second KV refuses the later one.
+async fn write(book: &impl Book, made: &Current) -> Result<(), Failure> {
+    let mut newest = (made.document.revision, made.text.clone());
+    let mut outcome = Ok(());
+    for attempt in 0..WRITES {
+        if attempt > 0 {
+            book.wait(PAUSE_MS).await;
+        }
+        outcome = book.hold(&newest.1).await;
+        match book.last().await {
+            Ok(Some(last)) if last.revision > newest.0 => newest = (last.revision, last.after),
+            Ok(_) if outcome.is_ok() => break,
+            Ok(_) => {}
+            Err(failure) => {
+                book.tell(&failure.into_message());
+                if outcome.is_ok() {
+                    break;
+                }
+            }
+        }
     }
+    outcome
 }
 
 #[cfg(test)]

@@ -23,9 +23,21 @@ struct Memory {
     /// Calls until one fails.
     failing: Cell<Option<usize>>,
     written: Cell<usize>,
+    /// A clock, in milliseconds; each call takes ten.
+    millis: Cell<u64>,
+    /// When KV was written last, if it takes one write a second as in production.
+    limited: Cell<Option<u64>>,
 }
 
 impl Memory {
+    /// One whose KV takes one write a second.
+    fn limited() -> Self {
+        let book = Self::default();
+        book.millis.set(1000);
+        book.limited.set(Some(0));
+        book
+    }
+
     async fn call(&self) -> Result<(), Failure> {
         let mut waited = false;
         poll_fn(|context| {
@@ -36,6 +48,7 @@ impl Memory {
             std::task::Poll::Pending
         })
         .await;
+        self.millis.set(self.millis.get() + 10);
         match self.failing.get() {
             Some(0) => Err(Failure::internal("cut")),
             left => {
@@ -105,9 +118,21 @@ impl Book for Memory {
 
     async fn hold(&self, text: &str) -> Result<(), Failure> {
         self.call().await?;
+        let millis = self.millis.get();
+        if let Some(last) = self.limited.get() {
+            if millis < last + 1000 {
+                return Err(Failure::internal("KV: 429 Too Many Requests"));
+            }
+            self.limited.set(Some(millis));
+        }
         self.written.set(self.written.get() + 1);
         *self.kv.borrow_mut() = Some(text.to_owned());
         Ok(())
+    }
+
+    async fn wait(&self, millis: u64) {
+        self.millis.set(self.millis.get() + millis);
+        drop(self.call().await);
     }
 
     fn tell(&self, _: &str) {}
@@ -181,6 +206,44 @@ fn of_changes_at_once_each_has_its_own_revision() {
         book.last_text(),
         "KV ends with the last one"
     );
+}
+
+#[test]
+fn two_changes_in_a_second_are_both_in_kv_which_takes_one_write_a_second() {
+    let book = Memory::limited();
+    put(&book, "one", NOW).unwrap();
+    assert_eq!(shown(&put(&book, "two", NOW).unwrap()), (2, "two"));
+    assert_eq!(*book.kv.borrow(), book.last_text());
+    // Three at once, of which the last one wins.
+    let changes = ["a", "b", "c"].map(|line| change(&book, "ci", NOW, move |_| Ok(motd(line))));
+    let made = block_on(join_all(changes));
+    assert!(made.iter().all(Result::is_ok));
+    assert_eq!(*book.kv.borrow(), book.last_text());
+    assert_chain(&book);
+}
+
+#[test]
+fn an_edit_by_hand_that_a_change_replaces_is_a_revision_and_no_write() {
+    let book = Memory::limited();
+    put(&book, "one", NOW).unwrap();
+    book.millis.set(10_000);
+    *book.kv.borrow_mut() = Some(r#"{"motd": {"entries": [{"lines": ["hand"]}]}}"#.to_owned());
+    assert_eq!(shown(&put(&book, "three", NOW).unwrap()), (3, "three"));
+    assert_eq!(
+        (book.by(), book.written.get()),
+        (vec!["ci".to_owned(), "kv".to_owned(), "ci".to_owned()], 2)
+    );
+    assert_eq!(*book.kv.borrow(), book.last_text());
+    assert!(book.millis.get() < 11_000, "nobody had to wait");
+    // One whose change is refused is taken over all the same.
+    book.millis.set(20_000);
+    *book.kv.borrow_mut() = Some(r#"{"motd": {"entries": [{"lines": ["again"]}]}}"#.to_owned());
+    let refused = change(&book, "ci", NOW, |_| {
+        Err(Failure::new(Code::PreconditionFailed, "changed"))
+    });
+    assert!(block_on(refused).is_err());
+    assert_eq!(book.revisions(), [1, 2, 3, 4]);
+    assert_eq!(*book.kv.borrow(), book.last_text());
 }
 
 #[test]

@@ -25,8 +25,9 @@ pub fn replaced(body: Value) -> Result<Document, Refused> {
     let Value::Object(mut body) = body else {
         return Err(Refused::Shape(Invalid::new("", "a document is an object")));
     };
-    // Shown beside the document when KV holds another, and the worker's own memory.
+    // Shown beside the document, and the worker's own memory.
     body.remove("problem");
+    body.remove("warnings");
     body.remove("ended");
     let document = Document::read(Value::Object(body)).map_err(Refused::Shape)?;
     document.validate(text::check).map_err(Refused::Content)?;
@@ -97,24 +98,27 @@ pub fn known_targets(
     before: &Document,
     config: &StatusConfig,
 ) -> Result<(), Refused> {
+    let newly = strangers(wanted, config).find(|(id, _)| !before.targets.contains_key(*id));
+    newly.map_or(Ok(()), |(_, stranger)| Err(Refused::Content(stranger)))
+}
+
+/// The overrides that do nothing, since no configured target has that name: an edit by hand may have
+/// them, a revision that is restored, or the target is gone.
+pub fn strangers<'a>(
+    document: &'a Document,
+    config: &'a StatusConfig,
+) -> impl Iterator<Item = (&'a TargetId, Invalid)> {
     let configured = |id: &TargetId| config.targets.iter().any(|target| target.id == *id);
-    let stranger = wanted
-        .targets
-        .keys()
-        .find(|id| !configured(id) && !before.targets.contains_key(*id));
-    let Some(stranger) = stranger else {
-        return Ok(());
-    };
-    let names: Vec<_> = config
-        .targets
-        .iter()
-        .map(|target| target.id.as_str())
-        .collect();
-    let message = format!("there is no such target; there are {}", names.join(", "));
-    Err(Refused::Content(Invalid::new(
-        format!("targets.{stranger}"),
-        message,
-    )))
+    let ids = document.targets.keys().filter(move |id| !configured(id));
+    ids.map(|id| {
+        let names: Vec<_> = config
+            .targets
+            .iter()
+            .map(|target| target.id.as_str())
+            .collect();
+        let message = format!("there is no such target; there are {}", names.join(", "));
+        (id, Invalid::new(format!("targets.{id}"), message))
+    })
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ fn a_body_of_put_says_everything_but_what_is_the_workers() {
     let sent = json!({
         "v": 1, "revision": 99, "updated_at": "2026-01-01T00:00:00Z", "updated_by": "me",
         "motd": {"entries": [{"lines": ["x"]}]}, "problem": {"at": "", "message": "?"},
+        "warnings": [],
         "ended": {"main": "2026-01-01T00:00:00Z"},
     });
     let now = Timestamp::from_seconds(1_795_255_200);
@@ -95,6 +96,23 @@ fn only_a_configured_target_is_newly_named() {
     assert_eq!(
         invalid.to_string(),
         "targets.mian: there is no such target; there are main"
+    );
+}
+
+#[test]
+fn every_override_of_a_target_that_is_not_configured_is_found() {
+    let config = StatusConfig::parse(json!({"targets": [{"id": "main", "address": "a"}]})).unwrap();
+    let wanted = replaced(json!({"targets": {"main": {}, "loby": {}, "mian": {"icon": null}}}));
+    let document = wanted.unwrap();
+    let found: Vec<_> = strangers(&document, &config)
+        .map(|(_, told)| told.to_string())
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "targets.loby: there is no such target; there are main",
+            "targets.mian: there is no such target; there are main"
+        ]
     );
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::round::Seen;
 
 /// Who ended what ended by itself.
-const BY_SCHEDULE: &str = "auto-end";
+pub const BY_SCHEDULE: &str = "auto-end";
 /// How long a proxy is listed that reports no more.
 const FORGOTTEN_SECONDS: i64 = 24 * 60 * 60;
 /// How long a revision is kept at least; the last fifty are kept for ever.

@@ -11,7 +11,7 @@
 //! `MiniMOTD` takes turns by itself and knows the players best: it gets every entry, with its own
 //! placeholders for the counts.
 
-use minecraft::text::{HexColors, Text};
+use minecraft::text::Text;
 use serde_json::{Value, json};
 use types::{
     TargetId, Timestamp,
@@ -81,9 +81,7 @@ impl Asked<'_> {
         match format {
             Format::Json => serde_json::to_string(&self.in_force(&effective, motd.as_ref())),
             Format::MiniMessage => Ok(motd.map_or_else(String::new, |motd| motd.to_minimessage())),
-            Format::Legacy => {
-                Ok(motd.map_or_else(String::new, |motd| motd.to_legacy(HexColors::Exact)))
-            }
+            Format::Legacy => Ok(motd.map_or_else(String::new, |motd| motd.to_legacy())),
             Format::MiniMotd => serde_json::to_string_pretty(&self.minimotd(&effective)),
             Format::Maintenance => serde_json::to_string_pretty(&self.maintenance(&effective)),
         }
@@ -91,7 +89,7 @@ impl Asked<'_> {
 
     fn colored(&self, motd: &Text) -> Text {
         if self.protocol.is_some_and(is_old) {
-            text::downsampled(motd)
+            motd.downsampled()
         } else {
             motd.clone()
         }

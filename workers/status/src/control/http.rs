@@ -6,12 +6,13 @@ use edge::{
 };
 use futures::future::join;
 use minecraft::text::Text;
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use types::{
     Code,
     config::StatusConfig,
     control::{
-        Document, History, HistoryEntry, MAX_LINES, Preview, PreviewError, Proxies, Restore,
+        Document, History, HistoryEntry, Invalid, MAX_LINES, Preview, PreviewError, Proxies,
+        Restore,
     },
     token::{Action, TokenEntry},
 };
@@ -20,6 +21,7 @@ use worker::{Env, Method, Request, Response};
 use super::{
     book::{self, Book as _, Current},
     change::{self, Refused},
+    cron,
     drift::drift,
     effective,
     formats::{Asked, Format},
@@ -104,7 +106,7 @@ pub async fn run(
     match route {
         Route::InForce => in_force(request, env, config).await,
         Route::Replace | Route::Patch => change(route, request, env, config).await,
-        Route::Document => document(request, env).await,
+        Route::Document => document(request, env, config).await,
         Route::History => history(request, env).await,
         Route::Restore => restore(request, env, config).await,
         Route::Preview => preview(request, env, config).await,
@@ -124,12 +126,14 @@ async fn in_force(
         Snapshot::latest(env, config),
     )
     .await;
-    let snapshot = snapshot?;
+    // What is wanted holds whatever was seen: without KV the document comes from D1.
+    let seen = snapshot
+        .ok()
+        .and_then(|snapshot| snapshot.seen(query.target));
     let now = clock::now();
     if let Some(report) = report {
         reports::keep(env, report, now).await;
     }
-    let seen = snapshot.seen(query.target);
     let asked = Asked {
         document: &document,
         target: &query.target.id,
@@ -164,9 +168,15 @@ async fn change(
         Route::Patch => change::patched(&last.document, &body).map_err(refused),
         _ => change::replaced(body.clone()).map_err(refused),
     };
-    make(request, env, config, &author, wish).await
+    let checked = |last: &Current| {
+        let wanted = wish(last)?;
+        change::known_targets(&wanted, &last.document, config).map_err(refused)?;
+        Ok(wanted)
+    };
+    make(request, env, config, &author, checked).await
 }
 
+/// A revision comes back as it was, with what it says of a target that is gone: `shown` tells.
 async fn restore(request: &Request, env: &Env, config: &StatusConfig) -> Result<Response, Failure> {
     let author = operator(request, env)?;
     let Restore { revision } = body::json_required(request).await?;
@@ -195,13 +205,13 @@ async fn make(
             return Err(Failure::new(Code::PreconditionFailed, detail));
         }
         let wanted = wish(last)?;
-        change::known_targets(&wanted, &last.document, config).map_err(refused)?;
         may(author, &last.document, &wanted)?;
         Ok(wanted)
     };
+    distinct(&author.name)?;
     let platform = Platform::new(env)?;
     let made = book::change(&platform, &author.name, clock::now(), checked).await?;
-    shown(request, made)
+    shown(request, config, made)
 }
 
 /// Who asks, if it is an operator of this worker. A token narrowed to a target reads everything here
@@ -215,6 +225,15 @@ fn operator(request: &Request, env: &Env) -> Result<TokenEntry, Failure> {
     let resource = narrowed.and_then(|scope| scope.resource.as_deref());
     auth::allow(&entry, Action::StatusWrite, resource)?;
     Ok(entry)
+}
+
+/// A token by the name of what is no token would not be told from it in the history.
+fn distinct(name: &str) -> Result<(), Failure> {
+    if [book::BY_HAND, cron::BY_SCHEDULE].contains(&name) {
+        let detail = format!("{name} is no token in the history; give this token another name");
+        return Err(Failure::new(Code::Forbidden, detail));
+    }
+    Ok(())
 }
 
 /// Whether a token may make this of that.
@@ -235,23 +254,35 @@ fn refused(refused: Refused) -> Failure {
     }
 }
 
-async fn document(request: &Request, env: &Env) -> Result<Response, Failure> {
+async fn document(
+    request: &Request,
+    env: &Env,
+    config: &StatusConfig,
+) -> Result<Response, Failure> {
     operator(request, env)?;
     let current = book::current(&Platform::new(env)?, clock::now()).await?;
-    shown(request, current)
+    shown(request, config, current)
 }
 
-/// The document with its tag, and beside it what is wrong with KV.
-fn shown(request: &Request, current: Current) -> Result<Response, Failure> {
+/// The document with its tag, and beside it what is wrong with KV and what in it does nothing.
+fn shown(request: &Request, config: &StatusConfig, current: Current) -> Result<Response, Failure> {
     let tag = reply::tag_of(current.text.as_bytes());
+    let told = |told: &Invalid| json!({"at": told.at, "message": told.message});
+    let strangers = change::strangers(&current.document, config);
+    let warnings: Vec<_> = strangers.map(|(_, stranger)| told(&stranger)).collect();
     let mut body = current.text;
-    if let Some(problem) = &current.problem {
-        let problem = serde_json::json!({"at": problem.at, "message": problem.message});
+    let mut beside = |name: &str, value: &Value| {
         body.truncate(body.len() - 1);
-        body = format!("{body},\"problem\":{problem}}}");
+        body = format!("{body},\"{name}\":{value}}}");
+    };
+    let is_well = current.problem.is_none() && warnings.is_empty();
+    if let Some(problem) = &current.problem {
+        beside("problem", &told(problem));
     }
-    let conditional = request.method() == Method::Get && current.problem.is_none();
-    if conditional {
+    if !warnings.is_empty() {
+        beside("warnings", &warnings.into());
+    }
+    if request.method() == Method::Get && is_well {
         return reply::tagged(request.headers(), &tag, reply::JSON, || {
             Ok(body.into_bytes())
         });
@@ -326,7 +357,7 @@ async fn preview(request: &Request, env: &Env, config: &StatusConfig) -> Result<
     let now = clock::now();
     let mut text = effective::filled(&source, &document, &query.target.id, seen.as_ref(), now);
     if query.protocol.is_some_and(super::formats::is_old) {
-        text = text::downsampled(&text);
+        text = text.downsampled();
     }
     let errors = text::problems(&source, MAX_LINES)
         .into_iter()

@@ -62,3 +62,12 @@ fn a_narrowed_token_changes_its_target_alone() {
     assert_eq!(allowed("status:write:main"), [true, false, false, false]);
     assert_eq!(allowed("pack:write"), [true, false, false, false]);
 }
+
+#[test]
+fn no_token_is_called_what_the_history_calls_others() {
+    for name in ["kv", "auto-end"] {
+        let refused = distinct(name).unwrap_err();
+        assert_eq!(refused.into_problem().0.code, Code::Forbidden);
+    }
+    assert!(distinct("ci").is_ok());
+}

@@ -12,7 +12,8 @@
 //! once one inserts and the other one begins again on top of it, where its `If-Match` no longer
 //! matches. No revision is ever skipped or made twice, and `before` is always what was really there.
 //! Then the text of the row is written to KV, byte for byte, and D1 is asked once more: whoever finds a
-//! newer row writes that one instead, for KV keeps what is written last.
+//! newer row writes that one instead, for KV keeps what is written last. KV takes one write a second
+//! of a key: one that it refuses is tried again twice, with a pause, before the answer goes out.
 //!
 //! Wherever this stops, D1 is ahead and KV behind. The cron, and every request of an operator, compare
 //! both ([`book::current`]):
@@ -24,6 +25,9 @@
 //! | a text that was taken over in the last [`book::TAKEN_SECONDS`] | the same: an old value, seen late |
 //! | another text that is a good document | an edit by hand: the next revision, made by `kv` |
 //! | another text that is none | broken by hand: it is left there, told, and the last row stays in force |
+//!
+//! A good edit by hand that names a target which is not configured stands, for a target may have gone
+//! since; operators are told that it does nothing ([`change::strangers`]).
 //!
 //! A good edit by hand is in force for readers as soon as KV shows it, before it has its revision. An
 //! exact older document put back by hand cannot be told from an old value and is overwritten: that is
@@ -53,4 +57,4 @@ mod text;
 pub use cron::tick;
 pub use http::{Route, parse, run};
 pub use present::{Present, overlay};
-pub use readers::{in_force, problem};
+pub use readers::{Odd, in_force, odd};

@@ -5,12 +5,14 @@ use std::{cell::RefCell, rc::Rc};
 use edge::{Failure, clock, log};
 use types::{
     Timestamp,
+    config::StatusConfig,
     control::{Document, Invalid},
 };
 use worker::Env;
 
 use super::{
     book::{self, Book as _, Current, Row},
+    change,
     store::{self, KEY, Platform},
 };
 
@@ -83,10 +85,25 @@ pub async fn in_force(env: &Env) -> Rc<Document> {
     last_good(env, now).await
 }
 
-/// What is wrong with what KV holds, if it is no good document. Repairs nothing: anybody may ask.
-pub async fn problem(env: &Env) -> Result<Option<Invalid>, Failure> {
+/// What is to be told of the value in KV.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Odd {
+    /// It is no good document, and the last good one stays in force.
+    Broken(Invalid),
+    /// It is in force, and part of it does nothing.
+    Stranger(Invalid),
+}
+
+/// What is odd about what KV holds. Repairs nothing: anybody may ask.
+pub async fn odd(env: &Env, config: &StatusConfig) -> Result<Option<Odd>, Failure> {
     let held = store::held_by(env).await?;
-    Ok(held.and_then(|text| book::read(&text).err()))
+    Ok(held.and_then(|text| match book::read(&text) {
+        Ok(document) => {
+            let stranger = change::strangers(&document, config).next();
+            stranger.map(|(_, stranger)| Odd::Stranger(stranger))
+        }
+        Err(problem) => Some(Odd::Broken(problem)),
+    }))
 }
 
 /// What D1 has; if it fails, what is known here; if that is nothing, the document of before the first

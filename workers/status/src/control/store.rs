@@ -1,12 +1,14 @@
 //! The control document in KV `STATUS_KV` and D1 `STATUS_DB`.
 
+use std::time::Duration;
+
 use edge::{Failure, d1, kv::Entry, log};
 use serde::Deserialize;
 use types::{
     Code, Sha1, Timestamp,
     control::{Document, ProxyReport},
 };
-use worker::{D1Database, D1PreparedStatement, Env};
+use worker::{D1Database, D1PreparedStatement, Delay, Env};
 
 use crate::snapshot;
 
@@ -38,8 +40,16 @@ const FORGET_HISTORY: &str = "\
 DELETE FROM control_history WHERE revision IN (\
   SELECT revision FROM control_history ORDER BY revision LIMIT 100) \
 AND at < CAST(?1 AS INTEGER) AND revision <= (SELECT max(revision) - 50 FROM control_history)";
+/// A new name takes the place of the one that was silent for longest, once that is a quarter of an hour
+/// and all places are taken: invented names do not keep real ones out, and still cost few rows. A proxy
+/// that polls is written every ten minutes.
+const MAKE_PLACE: &str = "\
+DELETE FROM proxies WHERE (SELECT count(*) FROM proxies) >= 20 \
+AND NOT EXISTS (SELECT 1 FROM proxies WHERE target = ?1 AND name = ?2) \
+AND seen_at <= CAST(?3 AS INTEGER) - 900 \
+AND (target, name) = (SELECT target, name FROM proxies ORDER BY seen_at LIMIT 1)";
 /// Twenty proxies, each written when it says something new or every ten minutes, twenty times an
-/// hour at most: whoever sends reports without being a proxy costs 9,600 rows a day and no more.
+/// hour at most: whoever sends reports without being a proxy costs some 13,000 rows a day and no more.
 const REPORT: &str = "\
 INSERT INTO proxies (target, name, revision, seen_at, window_at, writes) \
 SELECT ?1, ?2, CAST(?3 AS INTEGER), CAST(?4 AS INTEGER), CAST(?4 AS INTEGER), 1 \
@@ -67,17 +77,16 @@ pub struct Cells {
     seen_at: i64,
 }
 
-/// KV and D1.
-pub struct Platform {
-    kv: Entry<Document>,
+/// KV and D1; what is in D1 can be read without KV.
+pub struct Platform<'a> {
+    env: &'a Env,
     db: D1Database,
 }
 
-impl Platform {
-    pub fn new(env: &Env) -> Result<Self, Failure> {
-        let kv = entry(env)?;
+impl<'a> Platform<'a> {
+    pub fn new(env: &'a Env) -> Result<Self, Failure> {
         let db = env.d1(DB).map_err(|error| failed(&error))?;
-        Ok(Self { kv, db })
+        Ok(Self { env, db })
     }
 
     /// Up to `limit` revisions, newest first, older than `before`.
@@ -104,14 +113,19 @@ impl Platform {
 
     /// Writes a report down, if it says something new; tells whether it was written.
     pub async fn report(&self, report: &Report, now: Timestamp) -> Result<bool, Failure> {
-        let values = [
-            Some(report.target.as_str()),
-            Some(report.name.as_str()),
-            Some(&report.revision.to_string()),
-            Some(&now.as_seconds().to_string()),
+        let (target, name) = (Some(report.target.as_str()), Some(report.name.as_str()));
+        let (revision, now) = (report.revision.to_string(), now.as_seconds().to_string());
+        let statements = vec![
+            self.statement(MAKE_PLACE, &[target, name, Some(&now)])?,
+            self.statement(REPORT, &[target, name, Some(&revision), Some(&now)])?,
         ];
-        let rows = self.rows(REPORT, &values).await?;
-        Ok(!rows.is_empty())
+        let results = self.db.batch(statements).await;
+        let written = results.and_then(|mut results| {
+            let last = results.pop().map(|result| result.results::<Cells>());
+            last.transpose()
+        });
+        let written = written.map_err(|error| failed(&error))?;
+        Ok(written.is_some_and(|rows| !rows.is_empty()))
     }
 
     /// Forgets proxies that have not reported since.
@@ -146,7 +160,7 @@ impl Platform {
     }
 }
 
-impl Book for Platform {
+impl Book for Platform<'_> {
     async fn last(&self) -> Result<Option<Row>, Failure> {
         let rows = self.rows(LAST, &[]).await?;
         Ok(rows.into_iter().next().map(|row| Row {
@@ -182,14 +196,18 @@ impl Book for Platform {
     }
 
     async fn held(&self) -> Result<Option<String>, Failure> {
-        self.kv.read_text().await
+        held_by(self.env).await
     }
 
     async fn hold(&self, text: &str) -> Result<(), Failure> {
-        self.kv.write_text(text).await?;
+        entry(self.env)?.write_text(text).await?;
         readers::remember(text);
         snapshot::forget();
         Ok(())
+    }
+
+    async fn wait(&self, millis: u64) {
+        Delay::from(Duration::from_millis(millis)).await;
     }
 
     fn tell(&self, what: &str) {

@@ -7,7 +7,7 @@
 
 use minecraft::{
     favicon::Favicon,
-    text::{HexColors, MiniMessageError, Style, Text},
+    text::{MiniMessageError, Style, Text},
 };
 use types::{
     control::{Invalid, MAX_LINES, Rendered, Settings},
@@ -92,24 +92,23 @@ pub fn check(settings: &Settings) -> Result<(), Invalid> {
 fn check_icon(icon: &str) -> Result<(), Invalid> {
     let bad = |message: &str| Err(Invalid::new("icon", message));
     let Some(favicon) = Favicon::from_data_uri(icon) else {
-        return bad("must be a PNG as data:image/png;base64,…");
+        return bad("must be a PNG, whole, as data:image/png;base64,…");
     };
     if favicon.to_data_uri() != icon {
-        return bad("must be base64 in one line, with its padding");
+        return bad("must be base64 in one line, with its padding, and nothing behind the image");
     }
     match favicon.dimensions() {
-        Some((ICON_SIDE, ICON_SIDE)) => Ok(()),
-        Some((width, height)) => bad(&format!(
+        (ICON_SIDE, ICON_SIDE) => Ok(()),
+        (width, height) => bad(&format!(
             "has {width}×{height} pixels; the game shows {ICON_SIDE}×{ICON_SIDE} alone"
         )),
-        None => bad("is cut off: a PNG begins with its width and height"),
     }
 }
 
 /// The text in every form but ANSI.
 pub fn rendered(text: &Text) -> Rendered {
     Rendered {
-        raw: text.to_legacy(HexColors::Exact),
+        raw: text.to_legacy(),
         clean: text.to_plain(),
         html: text.to_html(),
         minimessage: text.to_minimessage(),
@@ -121,26 +120,11 @@ pub fn rendered(text: &Text) -> Rendered {
 /// The text as the MOTD of a status.
 pub fn motd(text: &Text) -> Motd {
     Motd {
-        raw: text.to_legacy(HexColors::Exact),
+        raw: text.to_legacy(),
         clean: text.to_plain(),
         html: text.to_html(),
         minimessage: text.to_minimessage(),
     }
-}
-
-/// The text for clients that know sixteen colours.
-pub fn downsampled(text: &Text) -> Text {
-    let mut out = Text::default();
-    for run in text.runs() {
-        let style = match run.style().color {
-            Some(color) => run
-                .style()
-                .colored(minecraft::text::Color::Named(color.nearest())),
-            None => run.style(),
-        };
-        out.push(run.text(), style);
-    }
-    out
 }
 
 fn append(to: &mut Text, text: &Text) {

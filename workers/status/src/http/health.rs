@@ -55,8 +55,8 @@ async fn told<T>(work: impl Future<Output = Result<T, Failure>>) -> Option<T> {
 async fn kept(env: &Env, config: &StatusConfig) -> Result<Kept, Failure> {
     let started = clock::millis();
     let store = Store::new(env);
-    let (snapshot, problem) = join(store.snapshot(), control::problem(env)).await;
-    let (snapshot, problem) = (snapshot?, problem?);
+    let (snapshot, odd) = join(store.snapshot(), control::odd(env, config)).await;
+    let (snapshot, odd) = (snapshot?, odd?);
     let millis = clock::millis() - started;
     let seen = config
         .targets
@@ -66,7 +66,7 @@ async fn kept(env: &Env, config: &StatusConfig) -> Result<Kept, Failure> {
         millis,
         retrieved_at: seen.map(|seen| seen.retrieved_at).max(),
         writes: snapshot.writes,
-        problem,
+        odd,
     })
 }
 

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use minecraft::text::{HexColors, Text};
+use minecraft::text::Text;
 use serde::Serialize;
 use types::{
     Timestamp,
@@ -216,7 +216,7 @@ fn lines(text: &Text) -> Lines {
             }
         }
     }
-    let raw = lines.iter().map(|line| line.to_legacy(HexColors::Exact));
+    let raw = lines.iter().map(Text::to_legacy);
     Lines {
         raw: raw.collect(),
         clean: lines.iter().map(Text::to_plain).collect(),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::text::{HexColors, testing};
+use crate::text::testing;
 
 fn lookup(name: &str) -> Option<String> {
     match name {
@@ -17,7 +17,7 @@ fn lookup(name: &str) -> Option<String> {
 fn read(input: &str) -> (String, Vec<(usize, String)>) {
     let (text, errors) = Text::from_minimessage(input, &lookup);
     let errors = errors.into_iter().map(|error| (error.at, error.message));
-    (text.to_legacy(HexColors::Exact), errors.collect())
+    (text.to_legacy(), errors.collect())
 }
 
 fn legacy(input: &str) -> String {
