@@ -80,8 +80,8 @@ async fn prune(env: &Env, now: Timestamp) -> Result<(), Failure> {
 
 /// Checks the services, with at most so many requests.
 async fn watch(env: &Env, now: Timestamp, left: u32, begun_ms: i64) -> Result<(), Failure> {
-    let checks = services::CHECKS_A_RUN.min(left);
-    services::run(env, CONFIG.get(env)?, now, checks, begun_ms).await
+    let requests = services::REQUESTS_A_RUN.min(left);
+    services::run(env, CONFIG.get(env)?, now, requests, begun_ms).await
 }
 
 /// Sends the alerts that are due.

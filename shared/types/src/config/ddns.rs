@@ -57,6 +57,9 @@ pub struct DdnsConfig {
     /// What is watched.
     #[serde(default)]
     pub services: Vec<Service>,
+    /// How many of them one run of the cron asks at most.
+    #[serde(rename = "CHECKS_A_RUN", default = "forty")]
+    pub checks_a_run: u32,
     /// Where alerts are sent to.
     #[serde(default)]
     pub alerts: Vec<AlertChannel>,
@@ -75,6 +78,14 @@ pub struct DdnsConfig {
 const MAX_HOSTS: usize = 100;
 /// MyDNS.jp forgets a host after a week.
 const MAX_REFRESH_MINUTES: u32 = 5 * 24 * 60;
+
+/// The most checks that one run of the cron makes: the free plan has 50 requests, and alerts and DNS
+/// providers need some.
+pub const MAX_CHECKS_A_RUN: u32 = 40;
+
+fn forty() -> u32 {
+    MAX_CHECKS_A_RUN
+}
 
 fn two_hours() -> u32 {
     120
@@ -175,6 +186,10 @@ impl Config for DdnsConfig {
             let message = format!("at most {MAX_HOSTS} hosts are served");
             return Err(InvalidConfig::new("hosts", message));
         }
+        if !(1..=MAX_CHECKS_A_RUN).contains(&self.checks_a_run) {
+            let message = format!("must be a number from 1 to {MAX_CHECKS_A_RUN}");
+            return Err(InvalidConfig::new("CHECKS_A_RUN", message));
+        }
         if let Some((index, host)) = duplicate(self.hosts.iter().map(|entry| &entry.host)) {
             return Err(InvalidConfig::new(
                 format!("hosts[{index}].host"),
@@ -221,6 +236,17 @@ mod tests {
         }
         let config = DdnsConfig::parse(json!({ "hosts": [host] }))?;
         Ok(config.hosts.into_iter().next().unwrap())
+    }
+
+    #[test]
+    fn a_run_makes_one_check_at_least_and_forty_at_most() {
+        let parse = |checks| DdnsConfig::parse(json!({"hosts": [], "CHECKS_A_RUN": checks}));
+        assert_eq!(parse(15).unwrap().checks_a_run, 15);
+        let default = DdnsConfig::parse(json!({"hosts": []})).unwrap();
+        assert_eq!(default.checks_a_run, 40);
+        for checks in [0, 41] {
+            assert_eq!(parse(checks).unwrap_err().key, "CHECKS_A_RUN");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use address::Address;
-pub use ddns::{DdnsConfig, DdnsHost, Family, prefix_mask};
+pub use ddns::{DdnsConfig, DdnsHost, Family, MAX_CHECKS_A_RUN, prefix_mask};
 pub use gateway::{
     Auth, BindingName, Frame, GatewayConfig, HostPattern, Maintenance, Origin, OriginUrl,
     PathPrefix, Pattern, Protection, Redirect, RedirectTarget, Respond, Route, Site, Surroundings,

@@ -32,4 +32,4 @@ mod watch;
 
 pub use budget::{Budget, ROWS_WRITTEN_A_DAY, budget};
 pub use round::{run, secrets};
-pub use schedule::CHECKS_A_RUN;
+pub use schedule::REQUESTS_A_RUN;

@@ -78,6 +78,7 @@ pub async fn run(
     let planned = schedule::plan(
         judge::candidates(&config.services, &book, &news.paused),
         now,
+        config.checks_a_run,
         requests,
     );
     let planned = planned.iter().filter_map(|candidate| {

@@ -1,15 +1,15 @@
 //! Which services are checked in a run of the cron, and in which order. Pure.
 //!
-//! A run has so many requests; services that are due beyond that wait for the next one. Who has been
+//! A run has so many requests, and makes so many checks; services that are due beyond that wait for the next one. Who has been
 //! due for longest comes first: the moment that a service became due does not move while it waits, so
 //! nobody waits for ever. Within a run, those that failed last time come last, since they may take
 //! their whole time-out, and those that were passed over come first.
 
-use types::{ServiceId, Timestamp};
+use types::{ServiceId, Timestamp, config::MAX_CHECKS_A_RUN};
 
-/// The most requests and connections that one run makes for checks: the free plan has 50, and D1,
-/// alerts and DNS providers need some.
-pub const CHECKS_A_RUN: u32 = 40;
+/// The most requests and connections that one run makes for checks. A check that is led elsewhere
+/// takes several.
+pub const REQUESTS_A_RUN: u32 = MAX_CHECKS_A_RUN;
 /// How many checks are under way at the same time: so many connections are allowed.
 pub const AT_ONCE: usize = 6;
 /// So long after the cron began no further check is begun, in milliseconds. The longest may take 10
@@ -45,18 +45,28 @@ impl Candidate {
     }
 }
 
-/// How many minutes pass until each of these has had its turn, were all of them due.
-pub fn turn_minutes(candidates: &[Candidate]) -> u32 {
+/// How many minutes pass until each of these has had its turn, were all of them due and `checks` made in
+/// a run.
+pub fn turn_minutes(candidates: &[Candidate], checks: u32) -> u32 {
     let requests: u32 = candidates.iter().map(|candidate| candidate.cost).sum();
-    requests.div_ceil(CHECKS_A_RUN)
+    let count = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
+    requests
+        .div_ceil(REQUESTS_A_RUN)
+        .max(count.div_ceil(checks.max(1)))
 }
 
 fn minute_of(moment: Timestamp) -> i64 {
     moment.as_seconds().div_euclid(60)
 }
 
-/// Those that are checked in the run of `now`, in the order in which they are begun.
-pub fn plan(mut candidates: Vec<Candidate>, now: Timestamp, requests: u32) -> Vec<Candidate> {
+/// Those that are checked in the run of `now`, in the order in which they are begun: at most so many, with
+/// at most so many requests.
+pub fn plan(
+    mut candidates: Vec<Candidate>,
+    now: Timestamp,
+    checks: u32,
+    requests: u32,
+) -> Vec<Candidate> {
     let now = minute_of(now);
     candidates.retain(|candidate| candidate.due(now) <= now);
     candidates.sort_by_cached_key(|candidate| (candidate.due(now), candidate.id.clone()));
@@ -70,6 +80,7 @@ pub fn plan(mut candidates: Vec<Candidate>, now: Timestamp, requests: u32) -> Ve
         }
         !is_full
     });
+    candidates.truncate(usize::try_from(checks).unwrap_or(usize::MAX));
     candidates.sort_by_key(|candidate| (candidate.due(now) >= now, candidate.failing));
     candidates
 }
@@ -101,14 +112,24 @@ mod tests {
     /// Runs for so many minutes, of which each run reaches `reached` of those that were planned;
     /// gives the longest that each waited beyond its interval, in minutes.
     fn simulate(
+        services: Vec<Candidate>,
+        minutes: i64,
+        reached: impl Fn(i64) -> usize,
+    ) -> BTreeMap<ServiceId, i64> {
+        simulate_with(services, MAX_CHECKS_A_RUN, minutes, reached)
+    }
+
+    fn simulate_with(
         mut services: Vec<Candidate>,
+        checks: u32,
         minutes: i64,
         reached: impl Fn(i64) -> usize,
     ) -> BTreeMap<ServiceId, i64> {
         let mut late: BTreeMap<ServiceId, i64> = BTreeMap::new();
         for minute in 0..minutes {
-            let planned = plan(services.clone(), at(minute), CHECKS_A_RUN);
-            assert!(planned.iter().map(|candidate| candidate.cost).sum::<u32>() <= CHECKS_A_RUN);
+            let planned = plan(services.clone(), at(minute), checks, REQUESTS_A_RUN);
+            assert!(planned.iter().map(|candidate| candidate.cost).sum::<u32>() <= REQUESTS_A_RUN);
+            assert!(planned.len() <= checks as usize);
             for candidate in planned.iter().take(reached(minute)) {
                 let service = services
                     .iter_mut()
@@ -130,6 +151,16 @@ mod tests {
         let services = (0..100).map(|number| candidate(number, 1)).collect();
         let late = simulate(services, 6 * 60, |_| usize::MAX);
         assert_eq!(late.len(), 100);
+        assert!(late.values().all(|late| *late <= 2), "{late:?}");
+    }
+
+    #[test]
+    fn fewer_checks_a_run_take_turns_and_what_is_led_elsewhere_has_its_turn() {
+        let mut services: Vec<_> = (0..40).map(|number| candidate(number, 1)).collect();
+        services[7].cost = 21;
+        assert_eq!(turn_minutes(&services, 15), 3);
+        assert_eq!(turn_minutes(&services, 40), 2);
+        let late = simulate_with(services, 15, 6 * 60, |_| usize::MAX);
         assert!(late.values().all(|late| *late <= 2), "{late:?}");
     }
 
@@ -169,7 +200,7 @@ mod tests {
         services[2].checked_at = Some(at(7));
         services[3].checked_at = Some(at(10));
         let order = |services: &[Candidate]| -> Vec<String> {
-            let planned = plan(services.to_vec(), at(10), 40);
+            let planned = plan(services.to_vec(), at(10), 40, 40);
             planned
                 .iter()
                 .map(|planned| planned.id.to_string())
@@ -188,6 +219,7 @@ mod tests {
         #[test]
         fn what_is_planned_is_due_fits_and_leaves_none_behind_that_waits_longer(
             made in prop::collection::vec((1_u32..10, prop::option::of(0_i64..100), any::<bool>(), 1_u32..5), 0..80),
+            checks in 1_u32..=MAX_CHECKS_A_RUN,
             requests in 0_u32..60,
         ) {
             let services: Vec<_> = made.into_iter().enumerate().map(|(number, (interval, last, flag, cost))| Candidate {
@@ -196,7 +228,8 @@ mod tests {
                 cost,
                 ..candidate(number, interval)
             }).collect();
-            let planned = plan(services.clone(), at(100), requests);
+            let planned = plan(services.clone(), at(100), checks, requests);
+            prop_assert!(planned.len() <= checks as usize);
             prop_assert!(planned.iter().map(|planned| planned.cost).sum::<u32>() <= requests);
             let latest = planned.iter().map(|planned| planned.due(100)).max();
             for service in services {

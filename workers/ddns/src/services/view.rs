@@ -103,7 +103,7 @@ impl<'a> Present<'a> {
             }
         }
         book.minute = kept.minute;
-        forget(&mut book, &config.services, &paused, now);
+        forget(&mut book, config, &paused, now);
         Self { config, book, now }
     }
 
@@ -165,9 +165,9 @@ impl<'a> Present<'a> {
 }
 
 /// Says of those that are checked no more that nobody knows how they are.
-fn forget(book: &mut Book, services: &[Service], paused: &BTreeSet<ServiceId>, now: Timestamp) {
-    let candidates = judge::candidates(services, book, paused);
-    let patience = schedule::turn_minutes(&candidates) + OVERDUE_MINUTES;
+fn forget(book: &mut Book, config: &DdnsConfig, paused: &BTreeSet<ServiceId>, now: Timestamp) {
+    let candidates = judge::candidates(&config.services, book, paused);
+    let patience = schedule::turn_minutes(&candidates, config.checks_a_run) + OVERDUE_MINUTES;
     for candidate in candidates {
         let Some(at) = candidate.checked_at else {
             continue;
