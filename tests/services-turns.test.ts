@@ -24,11 +24,12 @@ test("a run asks no more services than it may, and all have their turn", { timeo
   const clock = new Clock(system);
   const asked = () => SERVICES.map((id) => site.at(`/${id}`).length);
   const sum = () => asked().reduce((all, count) => all + count, 0);
-  for (let run = 1; run <= 5; run += 1) {
+  for (let run = 1; run <= 6; run += 1) {
     await clock.tick();
     assert.equal(sum(), 2 * run);
+    if (run === 3) assert.ok(Math.min(...asked()) >= 1, `${asked()}`);
   }
-  assert.deepEqual(asked(), SERVICES.map(() => 2));
+  assert.ok(Math.min(...asked()) >= 2, `${asked()}`);
   const { services } = await get(system, "/api/services");
   assert.ok(services.every(({ state }: { state: string }) => state === "up"));
 });
