@@ -39,7 +39,6 @@ before(async () => {
         { path: "/broken", origin: `http://127.0.0.1:${broken.port}` },
         { path: "/reader", worker: "reader" },
         { path: "/access", origin: to, access: true },
-        { path: "/guarded/", origin: to, strip_prefix: true, access: true },
       ],
     },
     workers: { READER: reader(to) },
@@ -174,35 +173,6 @@ describe("a request", () => {
     }
   });
 
-  test("carries the service token of Cloudflare Access where the route asks for it, and nowhere else", async () => {
-    const { headers } = await told("/access");
-    assert.equal(headers["cf-access-client-id"], "id.access");
-    assert.equal(headers["cf-access-client-secret"], "a-secret-value");
-    assert.equal((await told("/x")).headers["cf-access-client-id"], undefined);
-    assert.doesNotMatch(gateway.log.join("\n"), /a-secret-value/);
-  });
-
-  test("takes nothing of a session at Cloudflare Access along where the service token is sent", async () => {
-    const own = {
-      Cookie: 'a=1; CF_Authorization=theirs;CF_AppSession="theirs", cf_binding=theirs; b=2, 3; CF_Authorization',
-      "CF-Access-Token": "theirs",
-      "CF-Access-Jwt-Assertion": "theirs",
-      "CF-Access-Authenticated-User-Email": "theirs",
-    };
-    for (const path of ["/access", "/guarded/x"]) {
-      const { headers } = await told(path, { headers: own });
-      assert.doesNotMatch(JSON.stringify(headers), /theirs/, path);
-      assert.equal(headers.cookie, "a=1; b=2, 3", path);
-      const nothing = await told(path, { headers: { Cookie: "CF_Authorization=theirs" } });
-      assert.equal(nothing.headers.cookie, undefined, path);
-      const other = await told(path, { headers: { Cookie: "a=CF_Authorization=x; CF_Authorization2=y" } });
-      assert.equal(other.headers.cookie, "a=CF_Authorization=x; CF_Authorization2=y", path);
-    }
-    // Where it is not sent, the public name may itself be behind Access, and the origin checks who comes.
-    const { headers } = await told("/x", { headers: own });
-    assert.deepEqual([headers.cookie, headers["cf-access-jwt-assertion"]], [own.Cookie, "theirs"]);
-  });
-
   test("that breaks off in its body never looks whole to the origin", async () => {
     for (const framing of ["Content-Length: 300000", "Transfer-Encoding: chunked"]) {
       const chunked = framing.includes("chunked");
@@ -333,25 +303,6 @@ describe("an answer", () => {
     assert.deepEqual(plain.headers["set-cookie"], [...cookies.slice(0, 3), "d=4; Path=/x"]);
     const stripped = await gateway.request(`/app/headers?${query}`);
     assert.deepEqual(stripped.headers["set-cookie"], ["a=1; Path=/app; HttpOnly", ...cookies.slice(1, 3), "d=4; Path=/app/x"]);
-  });
-
-  test("keeps the session that the service token earns at Cloudflare Access from the visitor", async () => {
-    const session = ["CF_Authorization=jwt; Path=/; Secure; HttpOnly", "CF_AppSession=x; Path=/", "CF_Binding=y; Path=/", "cf_authorization=z"];
-    const cookies = ["a=1; Path=/", ...session, "CF_Authorization2=b"];
-    const query = (all: string[]) => all.map((cookie) => `cookie=${encodeURIComponent(cookie)}`).join("&");
-    for (const [path, kept] of [
-      ["/access/headers", "a=1; Path=/"],
-      ["/guarded/headers", "a=1; Path=/guarded"],
-    ] as const) {
-      const answer = await gateway.request(`${path}?${query(cookies)}`);
-      assert.deepEqual(answer.headers["set-cookie"], [kept, "CF_Authorization2=b"], path);
-      const nothing = await gateway.request(`${path}?${query(session)}`);
-      assert.deepEqual([nothing.status, nothing.headers["set-cookie"]], [200, undefined], path);
-      const refused = await gateway.request(`${path}?status=403&${query(session)}`);
-      assert.deepEqual([refused.status, refused.headers["set-cookie"]], [403, undefined], path);
-    }
-    // An origin whose visitors sign in there themselves.
-    assert.deepEqual((await gateway.request(`/headers?${query(session)}`)).headers["set-cookie"], session);
   });
 
   test("with an early hint, or of an old server, is the answer that it ends in", async () => {
