@@ -58,7 +58,8 @@ impl Asked {
     }
 
     /// What servers that decode, merge slashes or drop parameters make of the path, each once, and those
-    /// that take a decoded `?` or `#` for its end; none when it is plain. The error is a path whose dots only some of them see.
+    /// that take a decoded `?` or `#` for its end; none when it is plain. The error is a path whose dots
+    /// only some of them see.
     pub fn readings(&self) -> Result<Vec<String>, Unreadable> {
         let mut readings = Vec::new();
         if !self.path.contains(['%', ';', '\\']) && !self.path.contains("//") {

@@ -14,7 +14,7 @@ use edge::{
     queue::{self, Outcome},
 };
 use serde::{Deserialize, Serialize};
-use types::{PackName, Sha1, Timestamp, config::PackConfig, pack::ChangeKind};
+use types::{PackName, Sha1, Timestamp, config::PackConfig};
 use uuid::Uuid;
 use worker::Env;
 
@@ -22,7 +22,7 @@ use crate::{
     change, check,
     http::random_id,
     ingest::IngestError,
-    registry::{Numbered, Registry},
+    registry::{Numbered, Registry, is_told},
     store::{Platform, is_own},
     uploads::{
         Found, Record,
@@ -108,8 +108,7 @@ pub async fn follow_up(env: &Env, registry: &Registry, changes: &[Numbered<'_>])
         Err(failure) => return log::error("queue", &failure.into_message()),
     };
     for (number, change) in changes {
-        let published = matches!(change.action, ChangeKind::Publish | ChangeKind::Rollback);
-        let Some(sha1) = change.after.filter(|_| published) else {
+        let Some(sha1) = change.after.filter(|_| is_told(change)) else {
             continue;
         };
         if config.check_published {

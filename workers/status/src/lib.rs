@@ -5,8 +5,8 @@
 //! `/badge/status/<target>.svg`, `/api/history/<target>`, `/metrics`, `/health`, `/api/health`, and
 //! those of `control`, which is what operators want players to see and has a state of its own. State:
 //! the key `status` of KV `STATUS_KV` holds the last observation of every target, the table `samples`
-//! of D1 `STATUS_DB` its history, `kv_writes` the day's count; only the cron writes them, and a reader never causes a ping. This
-//! file wires the events; `http` reads requests, `snapshot` remembers what was read, `view`, `views`
+//! of D1 `STATUS_DB` its history, `kv_writes` the day's count; only the cron writes them, and a reader
+//! never causes a ping. This file wires the events; `http` reads requests, `snapshot` remembers what was read, `view`, `views`
 //! and `health` are what is served; `round` is one run of the cron, `resolve`, `ping`, `observe`,
 //! `news`, `governor` and `answer` decide, `history` records; `store`, `ledger`, `doh` and `tcp` reach the
 //! outside, `memory` is what an instance knows of its last run.

@@ -1,9 +1,9 @@
 //! Which services are checked in a run of the cron, and in which order. Pure.
 //!
-//! A run has so many requests, and makes so many checks; services that are due beyond that wait for the next one. Who has been
-//! due for longest comes first: the moment that a service became due does not move while it waits, so
-//! nobody waits for ever. Within a run, those that failed last time come last, since they may take
-//! their whole time-out, and those that were passed over come first.
+//! A run has so many requests, and makes so many checks; services that are due beyond that wait for the
+//! next one. Who has been due for longest comes first: the moment that a service became due does not
+//! move while it waits, so nobody waits for ever. Within a run, those that failed last time come last,
+//! since they may take their whole time-out, and those that were passed over come first.
 
 use types::{ServiceId, Timestamp, config::MAX_CHECKS_A_RUN};
 

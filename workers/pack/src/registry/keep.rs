@@ -65,10 +65,9 @@ impl Registry {
     /// to no client by its version. A deletion by request does not ask for the last: nothing else
     /// takes such a release back.
     pub fn collectable(&self, retention: &Retention) -> Vec<Sha1> {
-        let given = self.given();
         let mut releases: Vec<_> = self.pack.releases.iter().collect();
         releases.sort_by_key(|release| std::cmp::Reverse(release.release));
-        releases
+        let mut old: Vec<_> = releases
             .into_iter()
             .skip(retention.newest)
             .filter(|release| release.uploaded_at <= retention.uploaded_after)
@@ -77,9 +76,14 @@ impl Registry {
                 let named = self.last_named(sha1);
                 named.is_none_or(|at| at <= retention.uploaded_after)
             })
-            .filter(|sha1| !retention.downloaded.contains(sha1) && !given.contains(sha1))
-            .filter(|sha1| self.references(sha1).is_empty())
-            .collect()
+            .filter(|sha1| !retention.downloaded.contains(sha1) && self.references(sha1).is_empty())
+            .collect();
+        // Looks at each version there is; mostly nothing is old.
+        if !old.is_empty() {
+            let given = self.given();
+            old.retain(|sha1| !given.contains(sha1));
+        }
+        old
     }
 
     /// Takes out what [`Registry::collectable`] names.

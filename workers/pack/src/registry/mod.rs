@@ -27,7 +27,7 @@ use uuid::Uuid;
 use crate::archive::Inspection;
 
 pub use keep::{DeleteError, Retention};
-pub use owed::Numbered;
+pub use owed::{Numbered, is_told};
 pub use view::{download_url, print_of};
 
 /// The changes that the history keeps; the log has them all (`change`).

@@ -15,7 +15,7 @@ use super::Registry;
 pub type Numbered<'a> = (u64, &'a Change);
 
 /// Whether others are told of it: a channel points elsewhere.
-fn is_told(change: &Change) -> bool {
+pub fn is_told(change: &Change) -> bool {
     matches!(change.action, ChangeKind::Publish | ChangeKind::Rollback)
 }
 
