@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type Gateway, run } from "./support/gateway.ts";
+import { type Gateway, received, run } from "./support/gateway.ts";
 import { type RequestOptions } from "./support/harness.ts";
 import { type OriginServer, originServer } from "./support/origin.ts";
 
@@ -27,12 +27,7 @@ after(async () => {
   await origin?.close();
 });
 
-/** What the origin received. */
-async function told(path: string, options: RequestOptions = {}) {
-  const answer = await gateway.request(path, options);
-  assert.equal(answer.status, 200, answer.text);
-  return answer.json();
-}
+const told = (path: string, options?: RequestOptions) => received(gateway, path, options);
 
 test("the service token goes where the route asks for it, and nowhere else", async () => {
   const { headers } = await told("/access");

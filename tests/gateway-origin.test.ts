@@ -9,7 +9,7 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Gateway, exchange, run } from "./support/gateway.ts";
+import { type Gateway, exchange, received, run } from "./support/gateway.ts";
 import { type RequestOptions } from "./support/harness.ts";
 import { type OriginServer, originServer } from "./support/origin.ts";
 import { type Peer, listen } from "./support/tcp.ts";
@@ -51,12 +51,7 @@ after(async () => {
   await broken?.close();
 });
 
-/** What the origin received. */
-async function told(path: string, options: RequestOptions = {}) {
-  const answer = await gateway.request(path, options);
-  assert.equal(answer.status, 200, answer.text);
-  return answer.json();
-}
+const told = (path: string, options?: RequestOptions) => received(gateway, path, options);
 
 describe("a request", () => {
   test("of any method arrives with its query, body and headers", async () => {

@@ -1,6 +1,7 @@
 // The built gateway in a runtime of its own, without wrangler's proxy in front, which would tidy up
 // what a client sends and follow what an origin says: what is written to its socket is what it gets.
 
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type Socket, connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -34,6 +35,13 @@ export interface Gateway {
   /** The bucket of static sites. */
   sites(): Promise<R2 & { put(key: string, value: string | Uint8Array, options?: object): Promise<unknown> }>;
   stop(): Promise<void>;
+}
+
+/** What the origin received of a request, as one that echoes says it. */
+export async function received(gateway: Gateway, path: string, options: RequestOptions = {}): Promise<any> {
+  const answer = await gateway.request(path, options);
+  assert.equal(answer.status, 200, answer.text);
+  return answer.json();
 }
 
 export async function run({ vars, secrets = {}, limits = {}, workers = {}, sites }: Settings): Promise<Gateway> {
